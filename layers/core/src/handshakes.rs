@@ -1,0 +1,176 @@
+//! Unfinished handshakes, bounded: a newcomer never waits for room.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::{IpAddr, Ipv6Addr},
+    task::{Context, Poll},
+};
+
+use tokio::task::{AbortHandle, Id, JoinSet};
+
+use crate::{Error, ErrorKind};
+
+/// Unfinished handshakes, side by side. When the set is full the oldest is dropped for the newest: first one of an
+/// address that has more than its share, so that one host alone cannot push the others out.
+#[derive(Debug)]
+pub(crate) struct Handshakes<T> {
+    tasks: JoinSet<Result<T, Error>>,
+    oldest_first: VecDeque<Entry>,
+    dropped: Option<Error>,
+    max: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    task: AbortHandle,
+    host: Option<IpAddr>,
+}
+
+/// The part of the set that one host may fill before its own oldest goes first.
+const SHARE: usize = 8;
+
+impl<T: Send + 'static> Handshakes<T> {
+    pub(crate) fn new(max: usize) -> Self {
+        Self {
+            tasks: JoinSet::new(),
+            oldest_first: VecDeque::new(),
+            dropped: None,
+            max: max.max(1),
+        }
+    }
+
+    pub(crate) fn set_max(&mut self, max: usize) {
+        self.max = max.max(1);
+    }
+
+    /// Starts one, in the place of the oldest where there is no room.
+    pub(crate) fn spawn(
+        &mut self,
+        peer: Option<IpAddr>,
+        handshake: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) {
+        if self.oldest_first.len() >= self.max {
+            self.drop_oldest();
+        }
+        let task = self.tasks.spawn(handshake);
+        let host = peer.map(host);
+        self.oldest_first.push_back(Entry { task, host });
+    }
+
+    /// The next one that ended, however it did. `None` when there is none; wakes when one ends.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, Error>>> {
+        if let Some(error) = self.dropped.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        loop {
+            match std::task::ready!(self.tasks.poll_join_next_with_id(cx)) {
+                None => return Poll::Ready(None),
+                Some(Ok((id, result))) => {
+                    self.forget(id);
+                    return Poll::Ready(Some(result));
+                }
+                // Dropped by us, and told already.
+                Some(Err(error)) if error.is_cancelled() => {}
+                Some(Err(error)) => {
+                    self.forget(error.id());
+                    return Poll::Ready(Some(Err(Error::new(ErrorKind::Other, error))));
+                }
+            }
+        }
+    }
+
+    fn forget(&mut self, id: Id) {
+        self.oldest_first.retain(|entry| entry.task.id() != id);
+    }
+
+    fn drop_oldest(&mut self) {
+        let mut count = HashMap::new();
+        for host in self.oldest_first.iter().filter_map(|entry| entry.host) {
+            *count.entry(host).or_insert(0) += 1;
+        }
+        let greediest = count.into_iter().max_by_key(|(_, count)| *count);
+        let share = (self.max / SHARE).max(1);
+        let position = greediest
+            .filter(|(_, count)| *count > share)
+            .and_then(|(host, _)| {
+                let mut entries = self.oldest_first.iter();
+                entries.position(|entry| entry.host == Some(host))
+            });
+        if let Some(entry) = self.oldest_first.remove(position.unwrap_or(0)) {
+            entry.task.abort();
+            let reason = match entry.host {
+                Some(host) => format!("too many unfinished handshakes, dropped one of {host}"),
+                None => "too many unfinished handshakes, dropped the oldest".to_owned(),
+            };
+            self.dropped = Some(Error::new(ErrorKind::Overloaded, reason));
+        }
+    }
+}
+
+/// What counts as one host: an IPv4 address, or the /64 that an IPv6 host can choose its addresses from.
+fn host(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (!0 << 64)).into(),
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, future::pending};
+
+    use tokio_test::{assert_pending, task};
+
+    use super::*;
+
+    type Mute = Handshakes<Infallible>;
+
+    fn ip(text: &str) -> Option<IpAddr> {
+        Some(text.parse().expect("an IP address"))
+    }
+
+    fn hosts(set: &Mute) -> Vec<String> {
+        let hosts = set.oldest_first.iter();
+        hosts
+            .map(|entry| entry.host.map_or("-".into(), |ip| ip.to_string()))
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn the_oldest_goes_when_the_set_is_full() {
+        let mut set = Mute::new(2);
+        for peer in ["10.0.0.1", "10.0.0.2", "10.0.0.3"] {
+            set.spawn(ip(peer), pending());
+        }
+        assert_eq!(hosts(&set), ["10.0.0.2", "10.0.0.3"]);
+        let mut set = task::spawn(set);
+        let dropped = set.enter(|cx, mut set| set.poll_next(cx));
+        let Poll::Ready(Some(Err(error))) = dropped else {
+            panic!("expected the dropped one, got {dropped:?}");
+        };
+        assert_eq!(error.kind(), ErrorKind::Overloaded);
+        assert_pending!(set.enter(|cx, mut set| set.poll_next(cx)));
+    }
+
+    #[tokio::test]
+    async fn a_host_with_more_than_its_share_loses_first() {
+        let mut set = Mute::new(16);
+        set.spawn(ip("10.0.0.1"), pending());
+        for n in 0..30 {
+            // One IPv6 host has a whole /64.
+            set.spawn(ip(&format!("2001:db8::{n}")), pending());
+        }
+        assert_eq!(hosts(&set)[0], "10.0.0.1");
+        assert_eq!(hosts(&set).len(), 16);
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_one_handshake_is_its_own_error() {
+        let mut set = Handshakes::<()>::new(2);
+        set.spawn(None, async { panic!("in a hook") });
+        let ended = std::future::poll_fn(|cx| set.poll_next(cx)).await;
+        let error = ended.expect("one").expect_err("a panic");
+        assert_eq!(error.kind(), ErrorKind::Other);
+        assert!(set.oldest_first.is_empty());
+    }
+}

@@ -1,0 +1,99 @@
+//! Keys that must not be shown: compared in constant time, wiped from memory when dropped.
+
+use std::{fmt, str::FromStr};
+
+use subtle::ConstantTimeEq;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
+
+use crate::{Error, ErrorKind};
+
+use super::{decode, encode};
+
+/// The key of a network, which both sides of a secret handshake must know. It is read from base64.
+#[derive(Clone, ZeroizeOnDrop)]
+pub struct AppKey([u8; 32]);
+
+/// What an [`Identity`](crate::Identity) is made of: an Ed25519 private key as RFC 8032 means it. It is read from
+/// base64.
+///
+/// In an address, `shs:KEY:SEED`, it is the key pair to dial with once, such as that of an invitation.
+#[derive(Clone, ZeroizeOnDrop)]
+pub struct Seed([u8; 32]);
+
+impl AppKey {
+    /// The key of the main Secure Scuttlebutt network. Everybody knows it.
+    pub const SSB: Self = Self([
+        0xd4, 0xa1, 0xcb, 0x88, 0xa6, 0x6f, 0x02, 0xf8, 0xdb, 0x63, 0x5c, 0xe2, 0x64, 0x41, 0xcc,
+        0x5d, 0xac, 0x1b, 0x08, 0x42, 0x0c, 0xea, 0xac, 0x23, 0x08, 0x39, 0xb7, 0x55, 0x84, 0x5a,
+        0x9f, 0xfb,
+    ]);
+}
+
+impl Seed {
+    /// A new one from the operating system's random source.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such source, which no supported system is known to do once it runs.
+    pub fn generate() -> Result<Self, Error> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *bytes).map_err(|error| Error::new(ErrorKind::Other, error))?;
+        Ok(Self::from_bytes(*bytes))
+    }
+
+    /// Its text, for an address or a person who may have it.
+    pub fn to_base64(&self) -> Zeroizing<String> {
+        Zeroizing::new(encode(&self.0))
+    }
+}
+
+/// What both have in common.
+macro_rules! secret {
+    ($Secret:ident, $name:literal) => {
+        impl $Secret {
+            /// The key of these bytes.
+            pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+                Self(bytes)
+            }
+
+            /// Its bytes.
+            pub const fn as_bytes(&self) -> &[u8; 32] {
+                &self.0
+            }
+        }
+
+        /// In constant time.
+        impl PartialEq for $Secret {
+            fn eq(&self, other: &Self) -> bool {
+                self.0.ct_eq(&other.0).into()
+            }
+        }
+
+        impl Eq for $Secret {}
+
+        /// Shows nothing of it.
+        impl fmt::Debug for $Secret {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($Secret)).finish_non_exhaustive()
+            }
+        }
+
+        /// Takes base64, canonical but for the padding, which may be missing.
+        impl FromStr for $Secret {
+            type Err = Error;
+
+            fn from_str(s: &str) -> Result<Self, Error> {
+                match decode(s) {
+                    Some(bytes) => Ok(Self(*bytes)),
+                    None => Err(Error::new(
+                        ErrorKind::InvalidAddress,
+                        concat!($name, " is the base64 of 32 bytes"),
+                    )),
+                }
+            }
+        }
+    };
+}
+
+secret!(AppKey, "an app key");
+secret!(Seed, "a seed");

@@ -1,0 +1,93 @@
+//! Addresses, connections and transforms: what the author of a `tower-multiserver` layer builds on.
+//!
+//! An address is a list of sections, `net:host:8008~shs:KEY`: the first names a transport, each further one a
+//! protocol laid over it. A stack is an ordinary tower service chain with one layer a section, and one stack value
+//! answers three requests:
+//!
+//! | request | response | who sends it |
+//! |---|---|---|
+//! | [`Address`] | [`Connection`] | a user who dials |
+//! | [`Listen`] | [`Bound`] | a user who opens a server |
+//! | [`Accept<R>`](Accept) | [`Connection`] | [`Incoming`], for each socket that a [`Listener`] yields |
+//!
+//! Each layer takes the last section off an [`Address`] and calls the service below with what is left, all of it before
+//! any IO. So an address that a stack does not understand is refused without side effects, and a stack dials only what
+//! it was declared to be.
+//!
+//! # Example
+//!
+//! A transform for both sides. This one only adds its section; a real one shakes hands and wraps the stream.
+//!
+//! ```
+//! use tower_multiserver_core::{Connection, Error, Io, Role, Section, Transform, Transformed};
+//!
+//! #[derive(Clone, Debug)]
+//! struct HelloLayer;
+//!
+//! impl<S> tower_layer::Layer<S> for HelloLayer {
+//!     type Service = Transformed<S, Self>;
+//!
+//!     fn layer(&self, inner: S) -> Self::Service {
+//!         Transformed::new(inner, self.clone())
+//!     }
+//! }
+//!
+//! impl Transform for HelloLayer {
+//!     type Args = ();
+//!     type Io<I: Io> = I;
+//!
+//!     fn name(&self) -> &str {
+//!         "hello"
+//!     }
+//!
+//!     async fn upgrade<I: Io>(self, connection: Connection<I>, _: Role) -> Result<Connection<I>, Error> {
+//!         Ok(connection.layered(Section::new("hello"), |io| io))
+//!     }
+//! }
+//! ```
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod address;
+mod authorize;
+mod connection;
+mod deadline;
+mod error;
+mod ext;
+pub mod grammar;
+mod handshakes;
+mod identity;
+mod incoming;
+mod info;
+mod io;
+pub mod key_file;
+mod listen;
+mod multi_address;
+mod scope;
+mod section;
+mod shutdown;
+mod transform;
+mod transform_fn;
+mod transport;
+mod wrap;
+
+pub use address::Address;
+pub use authorize::{AllowAll, AllowList, Authorize, Peer};
+pub use connection::Connection;
+pub use deadline::{ACCEPT_TIMEOUT, DIAL_TIMEOUT, within};
+pub use error::{BoxError, Error, ErrorKind};
+pub use ext::StackExt;
+pub use identity::{AppKey, Identity, PublicKey, Seed};
+pub use incoming::Incoming;
+pub use info::{ClaimedKey, HalfClose, Info, LocalAddr, PeerAddr, RemoteKey};
+pub use io::{BoxIo, Io};
+pub use key_file::KeyFile;
+pub use listen::{Accept, Bound, DialOnly, Listen, Listener};
+pub use multi_address::MultiAddress;
+pub use scope::Scope;
+pub use section::{FromSection, Section};
+pub use shutdown::{Closing, Shutdown};
+pub use transform::{Role, Transform, TransformFuture, Transformed};
+pub use transform_fn::{TransformFn, transform_fn};
+pub use transport::Transport;
+pub use wrap::{Wrap, WrapFuture, Wrapped};
