@@ -179,7 +179,7 @@ mod tests {
     const SEED: &str = "rM3E4Bxf2/WF/cYfZBcqXLhGPUCqNwTqm0oxk6QkFTE=";
 
     fn address(text: &str) -> Address {
-        text.replace('K', KEY).replace('S', SEED).parse().unwrap()
+        text.replace('S', SEED).replace('K', KEY).parse().unwrap()
     }
 
     #[derive(Debug)]

@@ -242,6 +242,14 @@ mod tests {
     }
 
     #[test]
+    fn debug_shows_no_seed_and_no_control_characters() {
+        let seed = "rM3E4Bxf2/WF/cYfZBcqXLhGPUCqNwTqm0oxk6QkFTE=";
+        let section = Section::new("shs").arg("a\n").arg(seed);
+        assert_eq!(format!("{section:?}"), r#"Section("shs:a\n:…")"#);
+        assert_eq!(section.to_string(), format!("shs:a\n:{seed}"));
+    }
+
+    #[test]
     #[should_panic(expected = "not empty")]
     fn an_empty_name_is_a_bug() {
         let _ = Section::new("");

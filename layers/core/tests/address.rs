@@ -1,6 +1,8 @@
 //! The text of addresses: any text at all, long texts, serde. What the JavaScript packages make of them is in
 //! `address_vectors.rs`.
 
+#![cfg(test)]
+
 use proptest::prelude::*;
 use tower_multiserver_core::{Address, Error, ErrorKind, MultiAddress, Section, grammar};
 
@@ -93,13 +95,18 @@ proptest! {
 
     /// However the text around it is cut or escaped.
     #[test]
-    fn a_seed_after_a_key_is_never_shown(before in around(), after in around()) {
-        let text = format!("net:h{before}shs:{KEY}:{SEED}{after}");
+    fn a_seed_after_a_key_is_never_shown(
+        before in around(),
+        key in prop::sample::select(vec![KEY, "AAAAAAAAAA//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "@", ""]),
+        colon in prop::sample::select(vec![":", "!:", ":@"]),
+        after in around(),
+    ) {
+        let text = format!("net:h{before}shs:{key}{colon}{SEED}{after}");
         let shown = match text.parse::<MultiAddress>() {
             Ok(addresses) => format!("{addresses:?} {}", addresses.redacted()),
             Err(error) => format!("{error:?} {error}"),
         };
-        prop_assert!(!shown.contains(SEED), "{} as {}", text, shown);
+        prop_assert!(!shown.contains(&SEED[..8]), "{} as {}", text, shown);
     }
 }
 

@@ -1,8 +1,10 @@
 //! The texts of `vectors/address-vectors.json`: what npm multiserver-address 1.0.1 and multiserver 3.8.2 make of each, and
 //! what we make of it.
 
+#![cfg(test)]
+
 use serde_json::Value;
-use tower_multiserver_core::{ErrorKind, MultiAddress, grammar};
+use tower_multiserver_core::{Address, ErrorKind, MultiAddress, Section, grammar};
 
 /// The sections of each address of a list, without escapes.
 type Split = Vec<Vec<String>>;
@@ -143,9 +145,8 @@ fn each_address_survives_its_text() {
 
 fn split(text: &str) -> Split {
     let addresses: MultiAddress = text.parse().unwrap();
-    let text = |section: &tower_multiserver_core::Section| section.text().to_string();
-    let sections =
-        |address: &tower_multiserver_core::Address| address.sections().iter().map(text).collect();
+    let text = |section: &Section| section.text().to_string();
+    let sections = |address: &Address| address.sections().iter().map(text).collect();
     addresses.iter().map(sections).collect()
 }
 

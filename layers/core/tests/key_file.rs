@@ -1,5 +1,7 @@
 //! The file that an identity is kept in.
 
+#![cfg(test)]
+
 use std::{
     error::Error as _,
     fs, io,

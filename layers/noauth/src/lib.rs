@@ -146,10 +146,7 @@ mod tests {
             connection().with(Scope::Public),
         ] {
             let error = layer.clone().upgrade(io, Role::Dial(())).await;
-            assert_eq!(
-                error.expect_err("refused").kind(),
-                ErrorKind::Unauthorized
-            );
+            assert_eq!(error.expect_err("refused").kind(), ErrorKind::Unauthorized);
         }
         let layer = layer.beyond_device();
         assert!(layer.upgrade(connection(), Role::Accept).await.is_ok());

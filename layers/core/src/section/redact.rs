@@ -1,6 +1,6 @@
 //! What of a section may be shown.
 
-use zeroize::Zeroizing;
+use std::ops::Range;
 
 /// The mark of what was left out.
 const HIDDEN: &str = "…";
@@ -22,82 +22,84 @@ pub(crate) enum Place {
 /// Arguments of a transform are secrets from the second on. Anywhere but in the first argument, so is what looks like 32
 /// bytes in base64: an address whose separators were escaped by mistake, or in the old form `host:port:@KEY.ed25519~SEED`,
 /// puts a seed where no rule of places finds it.
+///
+/// Each rule looks at the whole text. What one hides must not change what another sees: base64 may hold `//`.
 pub(super) fn redact(text: &str, place: Place) -> String {
-    let text = hide_userinfo(text);
-    let mut redacted = String::with_capacity(text.len());
+    let mut hidden = userinfos(text);
+    let mut start = 0;
     for (index, piece) in text.split(':').enumerate() {
-        if index > 0 {
-            redacted.push(':');
-        }
         match (index, place) {
-            (0, _) => hide_base64(piece, 0, &mut redacted),
-            (1, Place::Transport) => redacted.push_str(piece),
-            // The key. Another one after it, whatever separates them, is not.
-            (1, Place::Transform) => hide_base64(piece, 1, &mut redacted),
-            (_, Place::Transport) => hide_base64(piece, 0, &mut redacted),
+            (1, Place::Transport) => {}
+            // The first is the key. Another one after it, whatever separates them, is not.
+            (1, Place::Transform) => hidden.extend(secrets(piece, start).skip(1)),
+            (0, _) | (_, Place::Transport) => hidden.extend(secrets(piece, start)),
             (_, Place::Transform) => {
-                redacted.push_str(HIDDEN);
+                hidden.push(start..text.len());
                 break;
             }
         }
+        start += piece.len() + 1;
     }
-    redacted
+    // Two sorted lists, which this sort merges in linear time.
+    hidden.sort_by_key(|range| range.start);
+    hide(text, hidden)
 }
 
-/// Copies `piece`, with `…` for each run of base64 that is long enough for a secret, after the first `keep` of them.
-fn hide_base64(piece: &str, keep: usize, redacted: &mut String) {
-    let mut seen = 0;
-    let mut rest = piece;
-    while !rest.is_empty() {
-        let run = rest.find(|c| !is_base64(c)).unwrap_or(rest.len());
-        if run >= SECRET_CHARS {
-            seen += 1;
+/// `text` with one `…` for each group of ranges that overlap or touch. They are sorted by their start.
+fn hide(text: &str, ranges: Vec<Range<usize>>) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut from = 0;
+    for range in ranges {
+        if range.start > from || shown.is_empty() {
+            shown.push_str(&text[from..range.start]);
+            shown.push_str(HIDDEN);
         }
-        if run >= SECRET_CHARS && seen > keep {
-            redacted.push_str(HIDDEN);
-        } else {
-            redacted.push_str(&rest[..run]);
-        }
-        let other = &rest[run..];
-        let next = other.find(is_base64).unwrap_or(other.len());
-        redacted.push_str(&other[..next]);
-        rest = &other[next..];
+        from = from.max(range.end);
     }
+    shown.push_str(&text[from..]);
+    shown
+}
+
+/// Where a piece of a text, which begins at `start` of it, holds so much base64 that it may be a secret.
+fn secrets(piece: &str, mut start: usize) -> impl Iterator<Item = Range<usize>> {
+    let other = |c| !is_base64(c);
+    piece.split_inclusive(other).filter_map(move |run| {
+        let from = start;
+        start += run.len();
+        let length = run.trim_end_matches(other).len();
+        (length >= SECRET_CHARS).then_some(from..from + length)
+    })
 }
 
 /// Both alphabets of base64, its padding, and the escape of either in a URL.
-fn is_base64(char: char) -> bool {
-    char.is_ascii_alphanumeric() || matches!(char, '+' | '/' | '-' | '_' | '=' | '%')
+fn is_base64(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_' | '=' | '%')
 }
 
-/// `ws://user:password@host` as `ws://…@host`.
-fn hide_userinfo(text: &str) -> Zeroizing<String> {
-    let mut shown = Zeroizing::new(String::with_capacity(text.len()));
+/// Where `user:password` stands in `ws://user:password@host`, for each `//`.
+fn userinfos(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
     let mut from = 0;
-    // Found once, since to search the whole rest at each `//` would not be linear.
+    // Looked for once, since to search the whole rest at each `//` would not be linear.
     let last_at = text.rfind('@').unwrap_or(0);
     while let Some(slashes) = text[from..].find("//") {
         let start = from + slashes + 2;
         if last_at < start {
             break;
         }
-        shown.push_str(&text[from..start]);
         from = start;
-        let authority = text[start..]
-            .split(['/', '?', '#'])
-            .next()
-            .unwrap_or_default();
+        let mut parts = text[start..].split(['/', '?', '#']);
+        let authority = parts.next().unwrap_or_default();
         let at = match authority.rfind('@') {
             Some(at) => start + at,
             // `user:pass/word@host`: what should be a port is none, so it is a password that was not encoded.
             None if !ends_in_host_or_port(authority) => last_at,
             None => continue,
         };
-        shown.push_str(HIDDEN);
+        found.push(start..at);
         from = at;
     }
-    shown.push_str(&text[from..]);
-    shown
+    found
 }
 
 /// Whether the part of a URL after `//` ends as it should: `host`, `host:80` or `[::1]`.
@@ -121,7 +123,7 @@ mod tests {
             ("-", text) => (Place::Transport, text),
             (_, text) => (Place::Transform, text),
         };
-        let text = text.replace('K', KEY).replace('S', SEED);
+        let text = text.replace('S', SEED).replace('K', KEY);
         let shown = redact(&text, place);
         assert!(!shown.contains(SEED), "{text} as {shown}");
         shown.replace(KEY, "K")
@@ -166,6 +168,22 @@ mod tests {
     }
 
     #[test]
+    fn slashes_in_a_key_or_a_seed_hide_no_place() {
+        let key = KEY.replace("BG", "//");
+        let seed = SEED.replace("xk", "//");
+        for text in [
+            format!("shs:{key}:@{seed}.ed25519"),
+            format!("h:1:@{key}.ed25519~{seed};net:h:@x"),
+            format!("shs:{key}@x:{seed}@x"),
+        ] {
+            for place in [Place::Transport, Place::Transform] {
+                let shown = redact(&text, place);
+                assert!(!shown.contains(&seed[..8]), "{text} as {shown}");
+            }
+        }
+    }
+
+    #[test]
     fn either_alphabet_of_base64_and_its_url_escapes_are_known() {
         let standard = SEED.trim_end_matches('=').to_string();
         let url_safe = SEED.replace('+', "-").replace('/', "_");
@@ -192,7 +210,8 @@ mod tests {
             ("-ws://u:pa/ss@h:80", "ws://…@h:80"),
             ("-ws://u:pa?ss@h", "ws://…@h"),
             ("-proxy:http://u:p@h//x:y@z", "proxy:http://…@h//…@z"),
-            ("~proxy://u:p@h:80", "proxy://…@h:…"),
+            ("~proxy://u:p@h:80", "proxy://…"),
+            ("~proxy://u@h:80", "proxy://…@h:…"),
             ("~//u:p@h", "//…@h"),
         ] {
             assert_eq!(shown(text), hidden, "{text}");

@@ -1,0 +1,79 @@
+//! The sending side of a box stream.
+
+use super::{BODY_MAX, BoxKey, HEADER};
+
+/// Seals one direction of a connection.
+#[derive(Debug)]
+pub struct Sealer(BoxKey);
+
+/// What [`Sealer::seal`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sealed {
+    /// So many bytes of the text are in frames now.
+    pub read: usize,
+    /// So many bytes of frames were written.
+    pub written: usize,
+}
+
+impl Sealer {
+    /// Begins a direction.
+    pub fn new(key: BoxKey) -> Self {
+        Self(key)
+    }
+
+    /// The key, with the nonce of the next box.
+    pub fn key(&self) -> &BoxKey {
+        &self.0
+    }
+
+    /// Seals as much of `text` as `out` has room for, in frames as long as they may be.
+    ///
+    /// A frame takes [`HEADER`] bytes more than its text. Where `out` has room for no text, nothing happens.
+    pub fn seal(&mut self, text: &[u8], out: &mut [u8]) -> Sealed {
+        let mut done = Sealed::default();
+        loop {
+            let (text, out) = (&text[done.read..], &mut out[done.written..]);
+            let length = text
+                .len()
+                .min(BODY_MAX)
+                .min(out.len().saturating_sub(HEADER));
+            if length == 0 {
+                return done;
+            }
+            done.written += self.frame(&text[..length], &mut out[..HEADER + length]);
+            done.read += length;
+        }
+    }
+
+    /// A frame without text. The peer's application sees nothing of it.
+    pub fn seal_nothing(&mut self) -> [u8; HEADER] {
+        let mut frame = [0; HEADER];
+        self.frame(&[], &mut frame);
+        frame
+    }
+
+    /// The end of the direction.
+    pub fn goodbye(self) -> [u8; HEADER] {
+        let mut goodbye = [0; HEADER];
+        self.header([0; 18], &mut goodbye);
+        goodbye
+    }
+
+    fn frame(&mut self, text: &[u8], frame: &mut [u8]) -> usize {
+        let (header, body) = frame.split_at_mut(HEADER);
+        let tag = self.0.seal(1, text, body);
+        let [high, low] = (text.len() as u16).to_be_bytes();
+        let mut plain = [0; 18];
+        plain[0] = high;
+        plain[1] = low;
+        plain[2..].copy_from_slice(&tag);
+        self.header(plain, header);
+        self.0.advance(2);
+        frame.len()
+    }
+
+    fn header(&self, plain: [u8; 18], header: &mut [u8]) {
+        let (tag, sealed) = header.split_at_mut(16);
+        tag.copy_from_slice(&self.0.seal(0, &plain, sealed));
+    }
+}

@@ -1,0 +1,242 @@
+//! The layer, and the handshakes over a connection.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::Poll,
+};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tower_layer::Layer;
+use tower_multiserver_core::{
+    AllowAll, AppKey, Authorize, Connection, Error, ErrorKind, HalfClose, Identity, Io, Peer,
+    RemoteKey, Role, Section, Transform, Transformed,
+};
+
+use crate::{
+    Args, ShsIo,
+    handshake::{Client, HandshakeError, Outcome, Server},
+};
+
+/// Layer that lays Secret Handshake and box stream over the connections of a stack: the section `shs:KEY`.
+///
+/// To a connection it adds the facts [`RemoteKey`], [`HalfClose`], and for a server what `A` granted.
+#[derive(Clone)]
+pub struct ShsLayer<A = AllowAll> {
+    identity: Identity,
+    app_key: AppKey,
+    authorize: A,
+    greeting: bool,
+}
+
+/// The service that [`ShsLayer`] makes of the service below it.
+pub type Shs<S, A = AllowAll> = Transformed<S, ShsLayer<A>>;
+
+impl ShsLayer {
+    /// In the main Secure Scuttlebutt network, open to everybody.
+    pub fn new(identity: Identity) -> Self {
+        Self {
+            identity,
+            app_key: AppKey::SSB,
+            authorize: AllowAll,
+            greeting: true,
+        }
+    }
+}
+
+impl<A> ShsLayer<A> {
+    /// Sets the network. [`AppKey::SSB`] unless set.
+    #[must_use]
+    pub fn app_key(mut self, app_key: AppKey) -> Self {
+        self.app_key = app_key;
+        self
+    }
+
+    /// Lets only those clients in that `authorize` grants something.
+    ///
+    /// It is asked when the client has proved its key and does not know yet that we have understood it. A client that is
+    /// refused cannot tell that from a wrong key of the server. An error or a panic refuses. Our own key is no exception
+    /// ([`Peer::is_own`]).
+    #[must_use]
+    pub fn authorize<B: Authorize>(self, authorize: B) -> ShsLayer<B> {
+        ShsLayer {
+            identity: self.identity,
+            app_key: self.app_key,
+            authorize,
+            greeting: self.greeting,
+        }
+    }
+
+    /// Whether a client sends an empty frame right after the handshake. It does unless told otherwise.
+    ///
+    /// A JavaScript server that authorizes asynchronously cuts off a client which stays silent for the five seconds after
+    /// its proof. The frame takes 34 bytes, and no application sees it.
+    #[must_use]
+    pub fn greeting(mut self, greeting: bool) -> Self {
+        self.greeting = greeting;
+        self
+    }
+}
+
+impl<S, A: Clone> Layer<S> for ShsLayer<A> {
+    type Service = Shs<S, A>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Transformed::new(inner, self.clone())
+    }
+}
+
+impl<A: Authorize> Transform for ShsLayer<A> {
+    type Args = Args;
+    type Io<I: Io> = ShsIo<I>;
+
+    fn name(&self) -> &str {
+        "shs"
+    }
+
+    fn section(&self) -> Section {
+        Section::new("shs").arg(self.identity.public_key())
+    }
+
+    async fn upgrade<I: Io>(
+        self,
+        connection: Connection<I>,
+        role: Role<Args>,
+    ) -> Result<Connection<ShsIo<I>>, Error> {
+        match role {
+            Role::Dial(args) => self.dial(connection, args).await,
+            Role::Accept => self.accept(connection).await,
+        }
+    }
+}
+
+impl<A: Authorize> ShsLayer<A> {
+    async fn dial<I: Io>(
+        self,
+        mut connection: Connection<I>,
+        args: Args,
+    ) -> Result<Connection<ShsIo<I>>, Error> {
+        let identity = match &args.seed {
+            Some(seed) => Identity::from_seed(seed),
+            None => self.identity,
+        };
+        let io = &mut connection;
+        let (client, hello) = Client::new(&self.app_key, &identity, args.key).map_err(failed)?;
+        send(io, &hello, HandshakeError::HelloRefused).await?;
+        let hello = receive(io, HandshakeError::HelloRefused).await?;
+        let (client, auth) = client.receive_hello(&hello).map_err(failed)?;
+        send(io, &auth, HandshakeError::AuthRefused).await?;
+        let accept = receive(io, HandshakeError::AuthRefused).await?;
+        let outcome = client.receive_accept(&accept).map_err(failed)?;
+
+        let mut connection = layered(connection, outcome);
+        if self.greeting {
+            connection.get_mut().greet().await;
+        }
+        Ok(connection)
+    }
+
+    async fn accept<I: Io>(
+        self,
+        mut connection: Connection<I>,
+    ) -> Result<Connection<ShsIo<I>>, Error> {
+        let io = &mut connection;
+        let server = Server::new(&self.app_key, &self.identity).map_err(failed)?;
+        let hello = receive(io, HandshakeError::ClientGone).await?;
+        let (server, hello) = server.receive_hello(&hello).map_err(failed)?;
+        send(io, &hello, HandshakeError::ClientGone).await?;
+        let auth = receive(io, HandshakeError::ClientGone).await?;
+        let server = server.receive_auth(&auth).map_err(failed)?;
+
+        let peer = Peer {
+            key: server.client(),
+            is_own: server.client() == self.identity.public_key(),
+            info: connection.info().clone(),
+        };
+        let grant = ask(&self.authorize, peer).await?;
+        let (accept, outcome) = server.accept();
+        send(&mut connection, &accept, HandshakeError::ClientGone).await?;
+        Ok(layered(connection, outcome).with(grant))
+    }
+}
+
+/// Lays the box stream over the connection.
+fn layered<I: Io>(connection: Connection<I>, outcome: Outcome) -> Connection<ShsIo<I>> {
+    let has_half_close = connection.info().has_half_close();
+    let key = outcome.peer;
+    connection
+        .with(RemoteKey(key))
+        .with(HalfClose)
+        .layered(Section::new("shs").arg(key), |io| {
+            ShsIo::new(io, outcome, has_half_close)
+        })
+}
+
+/// Asks whether `peer` may connect. A hook that panics takes only this connection with it.
+async fn ask<A: Authorize>(authorize: &A, peer: Peer) -> Result<A::Grant, Error> {
+    let mut asked = pin!(async { authorize.authorize(peer).await });
+    let answer = poll_fn(|cx| {
+        // It is never polled again after a panic.
+        match catch_unwind(AssertUnwindSafe(|| asked.as_mut().poll(cx))) {
+            Ok(polled) => polled.map(Ok),
+            Err(_) => Poll::Ready(Err(Error::new(
+                ErrorKind::Other,
+                "the authorization panicked",
+            ))),
+        }
+    });
+    answer
+        .await?
+        .map_err(|refusal| Error::new(ErrorKind::Unauthorized, refusal))
+}
+
+async fn send(io: &mut impl Io, message: &[u8], gone: HandshakeError) -> Result<(), Error> {
+    let sent = async {
+        io.write_all(message).await?;
+        io.flush().await
+    };
+    sent.await.map_err(|error| gone_or(gone, error))
+}
+
+/// Reads exactly a message: what comes behind it belongs to what comes after.
+async fn receive<const N: usize>(io: &mut impl Io, gone: HandshakeError) -> Result<[u8; N], Error> {
+    let mut message = [0; N];
+    match io.read_exact(&mut message).await {
+        Ok(_) => Ok(message),
+        Err(error) => Err(gone_or(gone, error)),
+    }
+}
+
+fn failed(error: HandshakeError) -> Error {
+    let kind = match error {
+        HandshakeError::BadServerKey => ErrorKind::Unsupported,
+        HandshakeError::NoRandomness => ErrorKind::Other,
+        _ => ErrorKind::Handshake,
+    };
+    Error::new(kind, error)
+}
+
+/// An end of the transport is the peer's way to refuse.
+fn gone_or(gone: HandshakeError, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::WriteZero => failed(gone),
+        _ => error.into(),
+    }
+}
+
+/// Shows the public key alone.
+impl<A> fmt::Debug for ShsLayer<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShsLayer")
+            .field("identity", &self.identity)
+            .field("greeting", &self.greeting)
+            .finish_non_exhaustive()
+    }
+}
