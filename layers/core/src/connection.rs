@@ -31,7 +31,7 @@ pub struct Connection<I = BoxIo> {
 }
 
 impl<I> Connection<I> {
-    /// A transport's new connection, reached at `section`.
+    /// A transport's new connection, reached at `section`, which must hold no secrets.
     pub fn new(io: I, section: Section) -> Self {
         Self {
             io,

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Address, PublicKey, Scope, Section};
+use crate::{Address, PublicKey, Scope, Section, section::Place};
 
 /// What the layers learned about a connection: the address so far, and facts by type. Cheap to clone.
 ///
@@ -47,7 +47,7 @@ pub struct ClaimedKey(pub PublicKey);
 impl Info {
     pub(crate) fn new(transport: Section) -> Self {
         Self {
-            address: Address::new(transport.redacted()),
+            address: Address::new(transport),
             facts: Vec::new(),
         }
     }
@@ -58,8 +58,7 @@ impl Info {
     }
 
     pub(crate) fn push_section(&mut self, section: Section) {
-        self.address.push(section);
-        self.address = self.address.redacted();
+        self.address.push(section.redacted_at(Place::Transform));
     }
 
     /// The fact of type `T`: that of the outermost layer, where several recorded one.

@@ -176,10 +176,10 @@ fn a_mebibyte_of_sections_or_addresses_is_read_without_recursion() {
 
 #[test]
 fn a_mebibyte_that_may_hold_secrets_everywhere_is_redacted_in_one_pass() {
-    for piece in ["//a:b", "//a@b", "//a:b@", "a:@//", "////", "a=.", ":"] {
-        for (before, after) in [("ws", ""), ("ws@", ""), ("ws", "@")] {
+    for piece in ["//a:b", "//a@b", "////", "a=."] {
+        for after in ["", "@"] {
             let text = piece.repeat(MEBIBYTE / piece.len());
-            let section: Section = format!("{before}{text}{after}").parse().unwrap();
+            let section: Section = format!("ws{text}{after}").parse().unwrap();
             assert!(!section.redacted().text().is_empty());
         }
     }

@@ -219,6 +219,14 @@ mod tests {
     }
 
     #[test]
+    fn a_password_around_base64_is_hidden_to_its_end() {
+        let text = format!("proxy:http://user.{}.pass@h", "x".repeat(SECRET_CHARS));
+        assert_eq!(redact(&text, Place::Transport), "proxy:http://…@h");
+        let text = format!("a:proxy:{}", &text[6..]);
+        assert_eq!(redact(&text, Place::Transport), "a:proxy:http://…@h");
+    }
+
+    #[test]
     fn an_at_sign_in_a_path_hides_no_host() {
         for text in [
             "ws://h/@x",

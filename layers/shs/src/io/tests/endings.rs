@@ -192,7 +192,7 @@ async fn a_transport_with_half_close_is_shut_down_with_our_direction() {
     let wire = Wire::new();
     let mut io = near(wire.clone(), true);
     io.shutdown().await.unwrap();
-    assert_eq!((wire.state().flushes, wire.state().shutdowns), (1, 1));
+    assert_eq!(wire.flushes_and_shutdowns(), (1, 1));
 }
 
 #[tokio::test]
@@ -202,7 +202,7 @@ async fn another_transport_is_shut_down_when_both_directions_have_ended() {
     let wire = Wire::new();
     let mut io = near(wire.clone(), false);
     io.shutdown().await.unwrap();
-    assert_eq!((wire.state().flushes, wire.state().shutdowns), (1, 0));
+    assert_eq!(wire.flushes_and_shutdowns(), (1, 0));
     wire.arrive(goodbye);
     for _ in 0..3 {
         assert_eq!(io.read(&mut [0; 9]).await.unwrap(), 0);

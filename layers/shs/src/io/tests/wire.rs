@@ -59,6 +59,11 @@ impl Wire {
         }
     }
 
+    pub(super) fn flushes_and_shutdowns(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.flushes, state.shutdowns)
+    }
+
     pub(super) fn written(&self) -> Vec<u8> {
         self.state().writes.concat()
     }

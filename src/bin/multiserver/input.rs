@@ -1,0 +1,84 @@
+//! What the user names: addresses, the app key, the key.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader},
+};
+
+use tower_multiserver::{AppKey, Identity, MultiAddress};
+
+use crate::{cli::Keys, failure::Failure, key};
+
+/// More than any address or key has, little enough to hold.
+const MAX_LEN: usize = 64 * 1024;
+
+/// The text that an argument names: itself, the first line of `@FILE`, or with `-` the next line of stdin.
+///
+/// It can be a secret. [`MultiAddress`] wipes what it is parsed from.
+pub(crate) fn text(argument: &str) -> Result<String, Failure> {
+    let (name, line) = match (argument, argument.strip_prefix('@')) {
+        // What is behind the line stays in the buffer of stdin, for whoever reads on.
+        ("-", _) => ("stdin", first_line(io::stdin().lock())),
+        (_, Some(file)) => (
+            file,
+            File::open(file).and_then(|f| first_line(BufReader::new(f))),
+        ),
+        (text, None) => return Ok(text.to_owned()),
+    };
+    line.map_err(|error| Failure::io(&format!("cannot read `{name}`"), &error).of_usage())
+}
+
+fn first_line(reader: impl BufRead) -> io::Result<String> {
+    // Of full length at once: a buffer that grows leaves copies behind.
+    let mut line = String::with_capacity(MAX_LEN + 1);
+    reader.take(MAX_LEN as u64 + 1).read_line(&mut line)?;
+    if line.len() > MAX_LEN {
+        let reason = format!("the line is longer than {MAX_LEN} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+    }
+    line.truncate(line.trim_end().len());
+    Ok(line)
+}
+
+/// The addresses that an argument names.
+pub(crate) fn addresses(argument: &str) -> Result<MultiAddress, Failure> {
+    Ok(MultiAddress::try_from(text(argument)?)?)
+}
+
+/// The app key that an argument names.
+pub(crate) fn app_key(argument: Option<&str>) -> Result<AppKey, Failure> {
+    let Some(argument) = argument else {
+        return Ok(AppKey::SSB);
+    };
+    // The error of the parser says no more.
+    text(argument)?
+        .parse()
+        .map_err(|_| Failure::usage("the app key is not the base64 of 32 bytes"))
+}
+
+/// The key that the user names, or a new one, and whether it is new.
+pub(crate) fn identity(keys: &Keys) -> Result<(Identity, bool), Failure> {
+    match &keys.key {
+        Some(file) => Ok((key::load(file)?, false)),
+        None => Ok((Identity::generate()?, true)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_is_read_and_no_more() {
+        let mut input: &[u8] = b"net:a:1\r\ndata\n";
+        assert_eq!(first_line(&mut input).unwrap(), "net:a:1");
+        assert_eq!(input, b"data\n");
+    }
+
+    #[test]
+    fn a_line_without_end_is_refused() {
+        let endless = BufReader::new(io::repeat(b'a'));
+        let error = first_line(endless).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+}

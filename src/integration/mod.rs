@@ -1,0 +1,4 @@
+//! A place in other servers.
+
+#[cfg(feature = "axum")]
+pub mod axum;

@@ -1,0 +1,28 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod integration;
+mod multi_server;
+pub mod transport;
+
+pub use multi_server::{Listening, MultiServer};
+pub use tower_multiserver_core::*;
+
+#[cfg(feature = "noauth")]
+#[doc(inline)]
+pub use tower_multiserver_noauth as noauth;
+#[cfg(feature = "shs")]
+#[doc(inline)]
+pub use tower_multiserver_shs as shs;
+#[cfg(feature = "channel")]
+#[doc(inline)]
+pub use transport::channel;
+#[cfg(feature = "net")]
+#[doc(inline)]
+pub use transport::net;
+#[cfg(all(feature = "unix", unix))]
+#[doc(inline)]
+pub use transport::unix;
+#[cfg(feature = "ws")]
+#[doc(inline)]
+pub use transport::ws;

@@ -1,0 +1,298 @@
+//! Stacks of different types behind one door.
+
+mod listening;
+
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::{
+    StreamExt as _,
+    future::BoxFuture,
+    stream::{BoxStream, SelectAll},
+};
+use tower::{
+    ServiceExt as _,
+    util::{BoxCloneSyncService, service_fn},
+};
+use tower_multiserver_core::{
+    Accept, Address, Bound, BoxError, Closing, Connection, Error, Io, Listen, Listener,
+    MultiAddress, Scope, Shutdown, StackExt as _,
+};
+use tower_service::Service;
+
+pub use listening::Listening;
+
+/// Stacks of different types behind one door: the first that understands an address dials it, or listens there.
+///
+/// Only the stacks that were added are ever dialed, with all of an address's sections and none left over, so that an
+/// address can never talk a client out of its encryption.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_multiserver::Error> {
+/// use tower::ServiceBuilder;
+/// use tower_multiserver::{
+///     Identity, MultiServer, RemoteKey, Scope, channel::Channel, net::Net, shs::ShsLayer,
+/// };
+///
+/// let identity = Identity::generate()?;
+/// let shs = ShsLayer::new(identity.clone());
+/// let multi = MultiServer::new()
+///     .stack(ServiceBuilder::new().layer(shs.clone()).service(Net::new()))
+///     .stack(ServiceBuilder::new().layer(shs).service(Channel::new()));
+///
+/// let mut server = multi.listen("net:localhost:0~shs;channel:here~shs").await?;
+/// let addresses = server.addresses(Scope::Device).expect("both are on this machine");
+///
+/// let (dialed, accepted) = tokio::join!(multi.dial(addresses), server.next());
+/// let key = dialed?.info().remote_key();
+/// assert_eq!(key, Some(identity.public_key()));
+/// # accepted.expect("a connection")?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Default)]
+pub struct MultiServer {
+    stacks: Arc<Vec<Stack>>,
+    limits: Limits,
+}
+
+/// A stack whose types are erased; inside it every call is static.
+#[derive(Clone)]
+struct Stack {
+    dial: BoxCloneSyncService<Address, Connection, Error>,
+    listen: BoxCloneSyncService<ToListen, Opened, Error>,
+}
+
+struct ToListen {
+    address: Address,
+    closing: Closing,
+    limits: Limits,
+}
+
+struct Opened {
+    addresses: Vec<(Scope, Address)>,
+    connections: Connections,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Limits {
+    handshake_timeout: Option<Duration>,
+    max_handshakes: Option<usize>,
+}
+
+type Connections = BoxStream<'static, Result<Connection, Error>>;
+
+impl MultiServer {
+    /// A door with no stack behind it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a stack.
+    #[must_use]
+    pub fn stack<S, L, I, J>(mut self, stack: S) -> Self
+    where
+        S: Service<Address, Response = Connection<I>, Error: Into<BoxError>, Future: Send + 'static>,
+        S: Service<Listen, Response = Bound<L>, Error: Into<BoxError>, Future: Send + 'static>,
+        S: Service<
+                Accept<L::Raw>,
+                Response = Connection<J>,
+                Error: Into<BoxError>,
+                Future: Send + 'static,
+            >,
+        S: Clone + Send + Sync + 'static,
+        L: Listener,
+        I: Io,
+        J: Io,
+    {
+        let dialer = stack.clone();
+        let dial = service_fn(move |address: Address| {
+            let dial = dialer.dial(address);
+            async { dial.await.map(Connection::boxed) }
+        });
+        let listen = service_fn(move |to: ToListen| {
+            let incoming = stack.listen(to.address, to.closing);
+            async move {
+                let mut incoming = incoming.await?;
+                if let Some(timeout) = to.limits.handshake_timeout {
+                    incoming = incoming.handshake_timeout(timeout);
+                }
+                if let Some(max) = to.limits.max_handshakes {
+                    incoming = incoming.max_handshakes(max);
+                }
+                Ok(Opened {
+                    addresses: incoming.addresses().to_vec(),
+                    connections: incoming
+                        .into_stream()
+                        .map(|connection| connection.map(Connection::boxed))
+                        .boxed(),
+                })
+            }
+        });
+        Arc::make_mut(&mut self.stacks).push(Stack {
+            dial: BoxCloneSyncService::new(dial),
+            listen: BoxCloneSyncService::new(listen),
+        });
+        self
+    }
+
+    /// Sets the time from accept to authenticated. [`ACCEPT_TIMEOUT`](crate::ACCEPT_TIMEOUT) unless set.
+    #[must_use]
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.handshake_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets how many unfinished handshakes there may be at once on each address.
+    #[must_use]
+    pub fn max_handshakes(mut self, max: usize) -> Self {
+        self.limits.max_handshakes = Some(max);
+        self
+    }
+
+    /// Dials the first address that some stack understands, with the first stack that does. Drop the future to give up.
+    ///
+    /// # Errors
+    ///
+    /// That of the one dial; when no stack understands any of the addresses, one of kind
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) that lists why each was refused.
+    pub fn dial<A>(
+        &self,
+        addresses: A,
+    ) -> impl Future<Output = Result<Connection, Error>> + Send + use<A>
+    where
+        A: TryInto<MultiAddress, Error: Into<Error>>,
+    {
+        let this = self.clone();
+        let addresses = addresses.try_into().map_err(Into::into);
+        async move {
+            let addresses = addresses?;
+            let mut refusals = Refusals::default();
+            for address in addresses.iter() {
+                let attempt = |stack: &Stack| stack.dial.clone().oneshot(address.clone());
+                if let Some(result) = this.first(address, attempt, &mut refusals).await {
+                    return result;
+                }
+            }
+            Err(Error::unsupported(refusals))
+        }
+    }
+
+    /// Listens at every one of these addresses, each with the first stack that understands it.
+    ///
+    /// # Errors
+    ///
+    /// That of the first address where it fails, which it names. Nothing stays bound then.
+    pub async fn listen(
+        &self,
+        addresses: impl TryInto<MultiAddress, Error: Into<Error>>,
+    ) -> Result<Listening, Error> {
+        let requested = addresses.try_into().map_err(Into::into)?;
+        let (shutdown, closing) = Shutdown::new();
+        let mut addresses = Vec::new();
+        let mut connections = SelectAll::new();
+        for address in requested.iter() {
+            let attempt = |stack: &Stack| {
+                stack.listen.clone().oneshot(ToListen {
+                    address: address.clone(),
+                    closing: closing.clone(),
+                    limits: self.limits,
+                })
+            };
+            let mut refusals = Refusals::default();
+            let opened = match self.first(address, attempt, &mut refusals).await {
+                Some(result) => result.map_err(|error| error.at(|| address.clone()))?,
+                None => return Err(Error::unsupported(refusals)),
+            };
+            addresses.extend(opened.addresses);
+            connections.push(opened.connections);
+        }
+        Ok(Listening::new(addresses, connections, shutdown))
+    }
+
+    /// What the first stack makes of `address` that understands it. To find out is free of side effects.
+    async fn first<T, F>(
+        &self,
+        address: &Address,
+        attempt: impl Fn(&Stack) -> F,
+        refusals: &mut Refusals,
+    ) -> Option<Result<T, Error>>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        for stack in self.stacks.iter() {
+            match attempt(stack).await {
+                Err(error) if error.is_unsupported() => refusals.push(address, error),
+                result => return Some(result),
+            }
+        }
+        None
+    }
+}
+
+/// Dials the first address that some stack understands.
+impl Service<MultiAddress> for MultiServer {
+    type Response = Connection;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Connection, Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, addresses: MultiAddress) -> Self::Future {
+        Box::pin(self.dial(addresses))
+    }
+}
+
+impl fmt::Debug for MultiServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MultiServer")
+            .field("stacks", &self.stacks.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why no stack understood any address: the source of the one error.
+#[derive(Debug, Default)]
+struct Refusals {
+    listed: Vec<(Address, Error)>,
+    more: usize,
+}
+
+/// An address list from outside may have any length; an error message may not.
+const MAX_LISTED: usize = 16;
+
+impl Refusals {
+    fn push(&mut self, address: &Address, error: Error) {
+        match self.listed.len() < MAX_LISTED {
+            true => self.listed.push((address.redacted(), error)),
+            false => self.more += 1,
+        }
+    }
+}
+
+impl fmt::Display for Refusals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no stack understands it")?;
+        for (address, error) in &self.listed {
+            let address = address.to_string();
+            write!(f, "; `{}`: ", address.escape_debug())?;
+            match std::error::Error::source(error) {
+                Some(reason) => write!(f, "{reason}")?,
+                None => write!(f, "{error}")?,
+            }
+        }
+        match self.more {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
+        }
+    }
+}
+
+impl std::error::Error for Refusals {}

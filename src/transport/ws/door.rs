@@ -1,0 +1,213 @@
+//! Between HTTP and the stack: a request comes in at the door, a socket goes out to the listener.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    future::{Ready, ready},
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{Extensions, Request, Response, StatusCode};
+use hyper::upgrade::OnUpgrade;
+use tokio::{sync::mpsc, time::Instant};
+use tower_multiserver_core::{LocalAddr, PeerAddr, Scope};
+use tower_service::Service;
+
+use super::{
+    request,
+    rules::Rules,
+    serve::Tasks,
+    upgrade::{self, Refusal},
+};
+
+/// What waits between an answered handshake and the stack, which takes it at once: room for a burst.
+const BACKLOG: usize = 256;
+
+/// A WebSocket whose handshake is being answered, before any handshake of the layers above.
+pub struct WsSocket {
+    pub(super) upgrade: OnUpgrade,
+    pub(super) link: Link,
+    pub(super) request: request::Request,
+    /// How long it has kept us waiting already.
+    pub(super) waited: Duration,
+    /// What still has to write the answer.
+    pub(super) _tasks: Option<Tasks>,
+}
+
+/// Where a request came from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Link {
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) local: Option<SocketAddr>,
+    pub(super) scope: Scope,
+    /// When the patience with it began.
+    pub(super) since: Instant,
+}
+
+/// Where sockets come out.
+pub(super) type Sockets = mpsc::Receiver<WsSocket>;
+
+/// Where requests come in.
+#[derive(Clone, Debug)]
+pub(super) struct Door {
+    rules: Arc<Rules>,
+    sockets: mpsc::Sender<WsSocket>,
+}
+
+impl Door {
+    pub(super) fn open(rules: Rules) -> (Self, Sockets) {
+        let (sender, receiver) = mpsc::channel(BACKLOG);
+        let door = Self {
+            rules: Arc::new(rules),
+            sockets: sender,
+        };
+        (door, receiver)
+    }
+
+    fn is_open(&self) -> bool {
+        !self.sockets.is_closed()
+    }
+
+    /// Answers a request whose `answer` is a good one. A place for the socket is reserved first.
+    pub(super) fn admit<B>(
+        &self,
+        request: &mut Request<B>,
+        answer: Response<String>,
+        link: Link,
+        tasks: Option<Tasks>,
+    ) -> Result<Response<String>, Refusal> {
+        self.rules.check(request.headers(), link.scope)?;
+        let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
+            return Err(Refusal::new(
+                StatusCode::NOT_IMPLEMENTED,
+                "this server does not hand over connections",
+            ));
+        };
+        let place = self.sockets.try_reserve().map_err(|_| unavailable())?;
+        place.send(WsSocket {
+            upgrade,
+            link,
+            request: request::Request {
+                uri: request.uri().clone(),
+                headers: request.headers().clone(),
+            },
+            waited: Duration::ZERO,
+            _tasks: tasks,
+        });
+        Ok(answer)
+    }
+}
+
+fn unavailable() -> Refusal {
+    let reason = "no WebSocket can be opened here now";
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason)
+}
+
+/// Answers HTTP requests, for a server that hosts a [`Ws`](super::Ws) beside other things; see
+/// [`Ws::hosted`](super::Ws::hosted).
+///
+/// Generic in the request's body, which it does not read. The answer is 101 for a WebSocket; 426 for another request;
+/// 400 for a bad handshake; 505 for HTTP/2 and later; 403 or 421 for an origin or a host that is not allowed; 501 where
+/// the server cannot hand over a connection; 503 where nobody listens, or the listener is full or closing. Each says
+/// why in its body.
+///
+/// Of the peer only request extensions tell, which the server or a middleware has put there: the facts
+/// [`PeerAddr`], [`LocalAddr`] and [`Scope`], the last with precedence over [`Ws::scope`](super::Ws::scope); with the
+/// feature `axum` also its `ConnectInfo<SocketAddr>`.
+#[derive(Clone, Debug, Default)]
+pub struct WsService(Arc<Mutex<Hosted>>);
+
+/// What service and transport share.
+#[derive(Debug, Default)]
+struct Hosted {
+    door: Option<Door>,
+    scope: Scoped,
+}
+
+/// The scope of connections that say none.
+#[derive(Clone, Copy, Debug)]
+struct Scoped(Scope);
+
+impl Default for Scoped {
+    fn default() -> Self {
+        Self(Scope::Public)
+    }
+}
+
+impl WsService {
+    /// Lets requests in, if they are not let in somewhere else already.
+    pub(super) fn listen(&self, rules: Rules, scope: Scope) -> Option<Sockets> {
+        let mut hosted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if hosted.door.as_ref().is_some_and(Door::is_open) {
+            return None;
+        }
+        let (door, sockets) = Door::open(rules);
+        *hosted = Hosted {
+            door: Some(door),
+            scope: Scoped(scope),
+        };
+        Some(sockets)
+    }
+
+    fn answer<B>(&self, request: &mut Request<B>) -> Result<Response<String>, Refusal> {
+        let answer = upgrade::answer(request)?;
+        let (door, scope) = {
+            let hosted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            (hosted.door.clone(), hosted.scope.0)
+        };
+        let link = Link::told(request.extensions(), scope);
+        let door = door.ok_or_else(unavailable)?;
+        door.admit(request, answer, link, None)
+    }
+}
+
+impl<B> Service<Request<B>> for WsService {
+    type Response = Response<String>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        ready(Ok(self.answer(&mut request).unwrap_or_else(Response::from)))
+    }
+}
+
+impl Link {
+    /// What request extensions tell.
+    fn told(extensions: &Extensions, scope: Scope) -> Self {
+        let peer = extensions.get().map(|PeerAddr(addr)| *addr);
+        let local = extensions.get().map(|LocalAddr(addr)| *addr);
+        Self {
+            peer: peer.or_else(|| connect_info(extensions)),
+            local,
+            scope: extensions.get().copied().unwrap_or(scope),
+            since: Instant::now(),
+        }
+    }
+}
+
+#[cfg(feature = "axum")]
+fn connect_info(extensions: &Extensions) -> Option<SocketAddr> {
+    let info = extensions.get::<axum::extract::ConnectInfo<SocketAddr>>();
+    info.map(|info| info.0)
+}
+
+#[cfg(not(feature = "axum"))]
+fn connect_info(_: &Extensions) -> Option<SocketAddr> {
+    None
+}
+
+impl fmt::Debug for WsSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WsSocket")
+            .field("link", &self.link)
+            .field("request", &self.request)
+            .finish_non_exhaustive()
+    }
+}

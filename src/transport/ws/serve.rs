@@ -1,0 +1,328 @@
+//! A small HTTP server, for a transport that listens by itself: WebSockets on one path, the rest to another service.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    fmt,
+    future::Future,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{
+            AtomicBool, AtomicUsize,
+            Ordering::{AcqRel, Acquire},
+        },
+    },
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::TcpStream,
+    task::{AbortHandle, Id, JoinSet},
+    time::Instant,
+};
+use tower::{ServiceExt as _, util::BoxCloneService};
+use tower_multiserver_core::{ACCEPT_TIMEOUT, BoxError, LocalAddr, PeerAddr, Scope};
+use tower_service::Service;
+
+use super::{
+    door::{Door, Link},
+    upgrade::{self, Refusal},
+};
+use crate::transport::{external::External, tcp};
+
+/// The most that a request's head may hold, so that no more is kept of a peer that is not in yet. Browsers and proxies
+/// stay far below.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// What answers the requests that want no WebSocket.
+#[derive(Clone)]
+pub(super) struct Fallback(Arc<Mutex<Boxed>>);
+
+type Boxed = BoxCloneService<Request<Incoming>, Response<AnyBody>, BoxError>;
+type AnyBody = UnsyncBoxBody<Bytes, BoxError>;
+
+impl Fallback {
+    pub(super) fn new<S, B>(service: S) -> Self
+    where
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let service = service.map_response(|response: Response<B>| response.map(any_body));
+        Self(Arc::new(Mutex::new(service.map_err(Into::into).boxed_clone())))
+    }
+
+    fn service(&self) -> Boxed {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl fmt::Debug for Fallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fallback").finish_non_exhaustive()
+    }
+}
+
+fn any_body(body: impl Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static) -> AnyBody {
+    body.map_err(Into::into).boxed_unsync()
+}
+
+/// What all connections of one server share.
+#[derive(Debug)]
+pub(super) struct Site {
+    pub(super) door: Door,
+    /// The only path of WebSockets, or `None` for all.
+    pub(super) path: Option<String>,
+    pub(super) fallback: Option<Fallback>,
+    pub(super) external: External,
+}
+
+/// The tasks of a server's HTTP connections. They end with the last of its clones.
+pub(super) type Tasks = Arc<Mutex<JoinSet<()>>>;
+
+/// HTTP connections, bounded: a newcomer never waits for room.
+pub(super) struct Connections {
+    site: Arc<Site>,
+    tasks: Tasks,
+    oldest_first: VecDeque<Entry>,
+    max: usize,
+}
+
+struct Entry {
+    task: AbortHandle,
+    host: IpAddr,
+    busy: Busy,
+}
+
+impl Connections {
+    pub(super) fn new(site: Site, max: usize) -> Self {
+        Self {
+            site: Arc::new(site),
+            tasks: Tasks::default(),
+            oldest_first: VecDeque::new(),
+            max: max.max(1),
+        }
+    }
+
+    /// Forgets those that ended.
+    pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Poll::Ready(Some(ended)) = tasks.poll_join_next_with_id(cx) {
+            let id: Id = match ended {
+                Ok((id, ())) => id,
+                Err(error) => error.id(),
+            };
+            self.oldest_first.retain(|entry| entry.task.id() != id);
+        }
+    }
+
+    /// Serves one more, in the place of another where there is no room.
+    pub(super) fn serve(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let tuned = tcp::tune(&stream).and_then(|()| stream.local_addr());
+        let local = match tuned {
+            Ok(local) => local,
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "lost after accept");
+                return;
+            }
+        };
+        let host = host(peer.ip());
+        if self.oldest_first.len() >= self.max {
+            self.drop_one(host);
+        }
+        let busy = Busy::default();
+        let link = Link {
+            peer: Some(tcp::canonical(peer)),
+            local: Some(tcp::canonical(local)),
+            scope: self.site.external.scope(tcp::scope(peer, local)),
+            since: Instant::now(),
+        };
+        let requests = Requests {
+            site: self.site.clone(),
+            tasks: Arc::downgrade(&self.tasks),
+            link,
+            first: AtomicBool::new(true),
+            busy: busy.clone(),
+        };
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let task = tasks.spawn(http(stream, requests));
+        self.oldest_first.push_back(Entry { task, host, busy });
+    }
+
+    /// Drops the oldest that has no request under way: of this host, so that one host alone pushes out nobody but
+    /// itself; else of all. Where all are busy it is the oldest.
+    fn drop_one(&mut self, newcomer: IpAddr) {
+        let mut entries = self.oldest_first.iter();
+        let idle = |entry: &Entry| !entry.busy.is_busy();
+        let position = entries
+            .clone()
+            .position(|entry| entry.host == newcomer && idle(entry))
+            .or_else(|| entries.position(idle));
+        if let Some(entry) = self.oldest_first.remove(position.unwrap_or(0)) {
+            tracing::debug!(host = %entry.host, "too many HTTP connections, dropping one");
+            entry.task.abort();
+        }
+    }
+}
+
+impl fmt::Debug for Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connections")
+            .field("site", &self.site)
+            .field("len", &self.oldest_first.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What counts as one host: an IPv4 address, or the /64 that an IPv6 host can choose its addresses from.
+fn host(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (!0 << 64)).into(),
+        v4 => v4,
+    }
+}
+
+/// Serves one connection to its end, or until it is a WebSocket.
+async fn http(stream: TcpStream, requests: Requests) {
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(ACCEPT_TIMEOUT)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), requests)
+        .with_upgrades()
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(error = &error as &dyn std::error::Error, "HTTP connection failed");
+    }
+}
+
+/// The requests of one connection.
+struct Requests {
+    site: Arc<Site>,
+    /// Weak, since the tasks hold this.
+    tasks: std::sync::Weak<Mutex<JoinSet<()>>>,
+    link: Link,
+    first: AtomicBool,
+    busy: Busy,
+}
+
+impl hyper::service::Service<Request<Incoming>> for Requests {
+    type Response = Response<Counted>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let guard = self.busy.clone().enter();
+        let response = self.respond(request);
+        Box::pin(async {
+            let response = response.await;
+            Ok(response.map(|body| Counted { body, _guard: guard }))
+        })
+    }
+}
+
+impl Requests {
+    fn respond(
+        &self,
+        mut request: Request<Incoming>,
+    ) -> impl Future<Output = Response<AnyBody>> + Send + use<> {
+        let mut link = self.link;
+        // The time since the accept is that of the first request; a later one begins when it is here.
+        if !self.first.swap(false, AcqRel) {
+            link.since = Instant::now();
+        }
+        let site = &self.site;
+        let path = site.path.as_ref();
+        let ours = path.is_none_or(|path| path == request.uri().path());
+        let (answer, fallback) = if ours && upgrade::is_wanted(&request) {
+            let tasks = self.tasks.upgrade();
+            let answer = upgrade::answer(&mut request)
+                .and_then(|answer| site.door.admit(&mut request, answer, link, tasks));
+            (answer.unwrap_or_else(Response::from), None)
+        } else {
+            let refusal = Refusal::new(StatusCode::NOT_FOUND, "there is nothing here");
+            let fallback = site.fallback.as_ref().map(Fallback::service);
+            (refusal.into(), fallback)
+        };
+        async move {
+            match fallback {
+                Some(service) => fall_back(service, request, link).await,
+                None => answer.map(any_body),
+            }
+        }
+    }
+}
+
+async fn fall_back(service: Boxed, mut request: Request<Incoming>, link: Link) -> Response<AnyBody> {
+    let extensions = request.extensions_mut();
+    extensions.insert::<Scope>(link.scope);
+    link.peer.map(|addr| extensions.insert(PeerAddr(addr)));
+    link.local.map(|addr| extensions.insert(LocalAddr(addr)));
+    match service.oneshot(request).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::debug!(error = &*error, "the fallback service failed");
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            Response::from(Refusal::new(status, "something went wrong")).map(any_body)
+        }
+    }
+}
+
+/// How many requests of a connection are under way, to the end of their responses.
+#[derive(Clone, Debug, Default)]
+struct Busy(Arc<AtomicUsize>);
+
+struct BusyGuard(Busy);
+
+impl Busy {
+    fn enter(self) -> BusyGuard {
+        self.0.fetch_add(1, AcqRel);
+        BusyGuard(self)
+    }
+
+    fn is_busy(&self) -> bool {
+        self.0.load(Acquire) > 0
+    }
+}
+
+impl Drop for BusyGuard {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, AcqRel);
+    }
+}
+
+/// A response's body that counts as a request under way.
+struct Counted {
+    body: AnyBody,
+    _guard: BusyGuard,
+}
+
+impl Body for Counted {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

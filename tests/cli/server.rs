@@ -1,0 +1,47 @@
+//! How a server ends.
+
+use crate::harness::{Program, connect};
+
+#[tokio::test]
+async fn sigterm_stops_listening_and_waits_for_the_last_connection() {
+    for signal in ["TERM", "INT"] {
+        let (mut server, at) = Program::listen("net:127.0.0.1:0~shs", &["--echo"]).await;
+        let mut old = Program::connect(&at, &[]);
+        server.event("connection").await;
+        server.signal(signal).await;
+        while server.event("note").await["message"] != "shutting down" {}
+
+        assert_ne!(connect(&at, &[], b"").await.code, Some(0));
+        old.send(b"still here").await;
+        assert_eq!(old.receive(10).await, b"still here");
+        assert_eq!(old.end().await.code, Some(0));
+        server.event("closed").await;
+        assert_eq!(server.end().await.code, Some(0));
+    }
+}
+
+#[tokio::test]
+async fn a_second_signal_aborts() {
+    let (mut server, at) = Program::listen("net:127.0.0.1:0~shs", &["--echo"]).await;
+    let mut client = Program::connect(&at, &[]);
+    server.event("connection").await;
+    server.signal("TERM").await;
+    while server.event("note").await["message"] != "shutting down" {}
+    server.signal("TERM").await;
+    assert_eq!(server.event("error").await["kind"], "interrupted");
+    assert_eq!(server.end().await.code, Some(3));
+    client.event("error").await;
+    assert_eq!(client.end().await.code, Some(3));
+}
+
+#[tokio::test]
+async fn the_file_of_a_unix_socket_goes_with_its_server() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("socket");
+    let address = format!("unix:{}~noauth", path.display());
+    let (server, _) = Program::listen(&address, &["--echo"]).await;
+    assert!(path.exists());
+    server.signal("TERM").await;
+    assert_eq!(server.end().await.code, Some(0));
+    assert!(!path.exists());
+}

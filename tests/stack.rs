@@ -1,0 +1,438 @@
+//! A stack is an ordinary tower service chain: what that promises, over real sockets.
+
+mod support;
+
+use std::{
+    future::pending,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use support::{HANG, address, closed_port, echo, identity, round_trip, shs};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use tower::{
+    BoxError, Service, ServiceBuilder, ServiceExt as _,
+    filter::{FilterLayer, Predicate},
+    make::MakeConnection,
+};
+use tower_layer::Layer as _;
+use tower_multiserver::{
+    Accept, Address, Connection, Error, ErrorKind, FromSection, Io, Listen, PeerAddr, RemoteKey,
+    Scope, Section, Shutdown, StackExt as _, Transport, net::Net, transform_fn,
+};
+
+fn assert_make_connection<M>(_: &M)
+where
+    M: MakeConnection<Address, Connection: Io, Error: Into<BoxError>>,
+{
+}
+
+fn assert_send_sync_unpin<T: Send + Sync + Unpin>() {}
+
+/// `net` of an address that goes on.
+fn socket_of(address: &Address) -> String {
+    let net = address.sections()[0].text();
+    net.strip_prefix("net:").expect("over TCP").to_owned()
+}
+
+/// Counts the requests of every kind and lets them pass: an application's own predicate, generic in the request.
+#[derive(Clone, Default)]
+struct Count(Arc<AtomicUsize>);
+
+impl<R> Predicate<R> for Count {
+    type Request = R;
+
+    fn check(&mut self, request: R) -> Result<R, BoxError> {
+        self.0.fetch_add(1, SeqCst);
+        Ok(request)
+    }
+}
+
+/// A stack with tower's middleware inside, outside and in between.
+macro_rules! stack {
+    ($name:expr, $count:expr) => {
+        ServiceBuilder::new()
+            .timeout(HANG)
+            .load_shed()
+            .layer(transform_fn("plain", async |connection: Connection, _| {
+                Ok(connection.layered(Section::new("plain"), |io| io))
+            }))
+            .map_err(|error: BoxError| error)
+            .concurrency_limit(64)
+            .layer(FilterLayer::new($count))
+            .layer(shs($name))
+            .map_err(Error::from)
+            .timeout(HANG)
+            .service(Net::new())
+    };
+}
+
+#[tokio::test]
+async fn towers_middleware_works_inside_a_stack_for_every_request() {
+    let (bobs, alices) = (Count::default(), Count::default());
+    let (bob, alice) = (stack!("bob", bobs.clone()), stack!("alice", alices.clone()));
+    assert_make_connection(&alice);
+
+    let (_shutdown, closing) = Shutdown::new();
+    let incoming = bob.listen("net:127.0.0.1:0~shs~plain", closing).await;
+    let mut incoming = incoming.expect("listening");
+    let (scope, to) = incoming.addresses()[0].clone();
+    let key = identity("bob").public_key();
+    assert!(
+        to.to_string().ends_with(&format!("~shs:{key}~plain")),
+        "{to}"
+    );
+    assert_eq!(scope, Scope::Device);
+
+    let (dialed, accepted) = tokio::join!(alice.dial(to.clone()), incoming.next());
+    let (dialed, accepted) = (
+        dialed.expect("dialed"),
+        accepted.expect("one").expect("accepted"),
+    );
+
+    assert_eq!(dialed.info().address(), &to);
+    assert_eq!(dialed.info().get(), Some(&RemoteKey(key)));
+    let key = identity("alice").public_key();
+    assert_eq!(accepted.info().get(), Some(&RemoteKey(key)));
+    assert!(accepted.info().get::<PeerAddr>().is_some());
+    let from = accepted.info().address().to_string();
+    assert!(from.ends_with(&format!("~shs:{key}~plain")), "{from}");
+    // Bob listened and accepted, Alice dialed.
+    assert_eq!((bobs.0.load(SeqCst), alices.0.load(SeqCst)), (2, 1));
+
+    tokio::join!(echo(accepted), round_trip(dialed, b"hello"));
+}
+
+#[tokio::test]
+async fn a_limit_in_a_stack_counts_over_all_of_its_dials() {
+    let net = ServiceBuilder::new()
+        .load_shed()
+        .concurrency_limit(1)
+        .layer(transform_fn("mute", |_, _| pending()))
+        .service(Net::new());
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let to = format!("net:{}~mute", listener.local_addr().expect("an address"));
+
+    let first = net.dial(&*to);
+    let mut first = Box::pin(first);
+    // The first dial holds the only place once it has connected.
+    tokio::select! {
+        _ = &mut first => unreachable!("it is mute"),
+        peer = listener.accept() => drop(peer.expect("connected")),
+    }
+    let error = net.dial(&*to).await.expect_err("no room");
+    assert_eq!(error.kind(), ErrorKind::Overloaded);
+}
+
+#[tokio::test]
+async fn a_refusal_under_foreign_middleware_is_still_a_refusal() {
+    let alice = stack!("alice", Count::default());
+    let key = identity("bob").public_key();
+    for understood_by_others in [
+        format!("ws://host~shs:{key}~plain"),
+        format!("net:host:1~shs:{key}"),
+        "net:host:1~shs:AAAA~plain".to_owned(),
+        format!("net:host:1~shs:{key}~plain~plain"),
+        format!("net:host:99999~shs:{key}~plain"),
+        "plain".to_owned(),
+    ] {
+        let error = alice.dial(&*understood_by_others).await;
+        let error = error.expect_err("refused before any IO");
+        assert_eq!(
+            error.kind(),
+            ErrorKind::Unsupported,
+            "{understood_by_others}"
+        );
+    }
+    let listen = alice
+        .clone()
+        .oneshot(Listen(address("ws://host~shs~plain")));
+    let error = Error::from(listen.await.expect_err("refused"));
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+#[tokio::test]
+async fn a_failure_says_how_far_it_got() {
+    let (_shutdown, closing) = Shutdown::new();
+    let bob = stack!("bob", Count::default());
+    let incoming = bob.listen("net:127.0.0.1:0~shs~plain", closing).await;
+    let mut incoming = incoming.expect("listening");
+    let to = incoming.addresses()[0].1.to_string();
+
+    // Another key than Bob's.
+    let (bobs, evil) = (identity("bob").public_key(), identity("eve").public_key());
+    let wrong = to.replace(&bobs.to_string(), &evil.to_string());
+    let alice = stack!("alice", Count::default());
+    let (dialed, accepted) = tokio::join!(alice.dial(&*wrong), incoming.next());
+
+    let socket = socket_of(&address(&to));
+    let error = dialed.expect_err("the wrong key");
+    assert_eq!(error.kind(), ErrorKind::Handshake);
+    let at = error.address().expect("a place").to_string();
+    assert_eq!(at, format!("net:{socket}~shs"));
+
+    let error = accepted.expect("one").expect_err("a wrong number");
+    assert_eq!(error.kind(), ErrorKind::Handshake);
+    let at = error.address().expect("a place").to_string();
+    assert!(
+        at.starts_with("net:127.0.0.1:") && at.ends_with("~shs"),
+        "{at}"
+    );
+}
+
+#[tokio::test]
+async fn an_address_that_nobody_serves_says_so() {
+    let (_reserved, socket) = closed_port();
+    let error = Net::new().dial(&*format!("net:{socket}")).await;
+    let error = error.expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::Io);
+    assert_eq!(error.address(), Some(&address(&format!("net:{socket}"))));
+    let source = std::error::Error::source(&error).expect("a source");
+    let source: &io::Error = source.downcast_ref().expect("an IO error");
+    assert_eq!(source.kind(), io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn a_mute_peer_delays_nobody_and_is_cut_off_with_its_place() {
+    let (_shutdown, closing) = Shutdown::new();
+    let bob = shs("bob").layer(Net::new());
+    let incoming = bob.listen("net:127.0.0.1:0~shs", closing).await;
+    let mut incoming = incoming
+        .expect("listening")
+        .handshake_timeout(Duration::from_millis(300));
+    let to = incoming.addresses()[0].1.clone();
+
+    let mute = TcpStream::connect(socket_of(&to)).await.expect("connected");
+    let alice = shs("alice").layer(Net::new());
+    let (dialed, first) = tokio::join!(alice.dial(to), incoming.next());
+    dialed.expect("dialed");
+    first.expect("one").expect("the good one is first");
+
+    let error = incoming.next().await.expect("one").expect_err("mute");
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    let from = mute.local_addr().expect("an address");
+    assert_eq!(error.address(), Some(&address(&format!("net:{from}~shs"))));
+}
+
+#[tokio::test]
+async fn with_the_handshakes_full_of_mute_peers_a_good_one_is_in_at_once() {
+    let (_shutdown, closing) = Shutdown::new();
+    let bob = shs("bob").layer(Net::new());
+    let incoming = bob.listen("net:127.0.0.1:0~shs", closing).await;
+    // No deadline would let anybody in within this test.
+    let mut incoming = incoming
+        .expect("listening")
+        .handshake_timeout(Duration::from_secs(3600))
+        .max_handshakes(16);
+    let to = incoming.addresses()[0].1.clone();
+
+    let mut mute = Vec::new();
+    for _ in 0..64 {
+        mute.push(TcpStream::connect(socket_of(&to)).await.expect("connected"));
+    }
+    let alice = shs("alice").layer(Net::new());
+    let good = async {
+        let mut dropped = 0;
+        loop {
+            match incoming.next().await.expect("one") {
+                Ok(connection) => break (connection, dropped),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Overloaded);
+                    dropped += 1;
+                }
+            }
+        }
+    };
+    let both = async { tokio::join!(alice.dial(to), good) };
+    let (dialed, (accepted, dropped)) = timeout(HANG, both).await.expect("in at once");
+    assert_eq!(dropped, 64 + 1 - 16);
+    tokio::join!(
+        echo(accepted),
+        round_trip(dialed.expect("dialed"), b"hello")
+    );
+}
+
+#[tokio::test]
+async fn a_mute_server_ends_a_dial_at_its_deadline() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let socket = listener.local_addr().expect("an address");
+    let net = Net::new().dial_timeout(Duration::from_millis(100));
+    let to = format!("net:{socket}~shs:{}", identity("bob").public_key());
+    let error = shs("alice").layer(net).dial(&*to).await;
+    let error = error.expect_err("mute");
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    let at = error.address().expect("a place").to_string();
+    assert_eq!(at, format!("net:{socket}~shs"));
+}
+
+#[tokio::test]
+async fn a_dropped_dial_leaves_no_socket() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let to = format!(
+        "net:{}~shs:{}",
+        listener.local_addr().expect("an address"),
+        identity("bob").public_key()
+    );
+    let mut dial = Box::pin(async { shs("alice").layer(Net::new()).dial(&*to).await });
+    // Alice has said hello and waits for the answer.
+    let mut peer = tokio::select! {
+        _ = &mut dial => unreachable!("nobody answers"),
+        peer = async {
+            let (mut peer, _) = listener.accept().await.expect("connected");
+            peer.read_exact(&mut [0; 64]).await.expect("a hello");
+            peer
+        } => peer,
+    };
+    drop(dial);
+    let end = timeout(HANG, peer.read(&mut [0])).await.expect("no hang");
+    assert_eq!(end.expect("an end"), 0);
+}
+
+#[tokio::test]
+async fn a_dropped_incoming_leaves_no_task_and_no_socket() {
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    let before = tasks();
+    let (_shutdown, closing) = Shutdown::new();
+    let bob = shs("bob").layer(Net::new());
+    let incoming = bob.listen("net:127.0.0.1:0~shs", closing).await;
+    let mut incoming = incoming.expect("listening");
+    let to = socket_of(&incoming.addresses()[0].1);
+
+    let mut mute = TcpStream::connect(&to).await.expect("connected");
+    tokio::select! {
+        _ = incoming.next() => unreachable!("it is mute"),
+        () = async { while tasks() == before { tokio::task::yield_now().await } } => {}
+    }
+    drop(incoming);
+    let end = timeout(HANG, mute.read(&mut [0])).await.expect("no hang");
+    assert!(matches!(end, Ok(0) | Err(_)));
+    timeout(HANG, async {
+        while tasks() > before {
+            tokio::task::yield_now().await
+        }
+    })
+    .await
+    .expect("no task");
+    let error = TcpStream::connect(&to).await.expect_err("closed");
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+}
+
+struct Name(String);
+
+impl FromSection for Name {
+    fn from_section(section: &Section) -> Result<Self, Error> {
+        Ok(Self(section.args().unwrap_or_default().to_owned()))
+    }
+}
+
+#[tokio::test]
+async fn any_make_connection_is_a_transport_and_counts_as_public() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let socket = listener.local_addr().expect("an address");
+    let tcp = tower::service_fn(|Name(to)| TcpStream::connect(to));
+    let transport = Transport::<_, Name>::new("tcp", tcp);
+    assert_make_connection(&transport);
+
+    let dialed = transport
+        .dial(&*format!("tcp:{socket}"))
+        .await
+        .expect("dialed");
+    assert_eq!(dialed.info().scope(), Scope::Public);
+    let told = transport.clone().scope(Scope::Device).half_close();
+    let dialed = told.dial(&*format!("tcp:{socket}")).await.expect("dialed");
+    assert_eq!(dialed.info().scope(), Scope::Device);
+    assert!(dialed.info().has_half_close());
+
+    let listen = transport.oneshot(Listen(address("tcp:x")));
+    let error = listen.await.expect_err("it only dials");
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+#[tokio::test]
+async fn a_panic_in_a_transform_ends_that_one_connection() {
+    let panics = transform_fn("panic", async |connection: Connection, _| match connection
+        .info()
+        .get::<PeerAddr>()
+    {
+        Some(_) => panic!("in a hook"),
+        None => Ok(connection),
+    });
+    let (_shutdown, closing) = Shutdown::new();
+    let incoming = panics
+        .layer(Net::new())
+        .listen("net:127.0.0.1:0~panic", closing)
+        .await;
+    let mut incoming = incoming.expect("listening");
+    let to = socket_of(&incoming.addresses()[0].1);
+    for _ in 0..2 {
+        let _peer = TcpStream::connect(&to).await.expect("still listening");
+        let error = incoming.next().await.expect("one").expect_err("a panic");
+        assert_eq!(error.kind(), ErrorKind::Other);
+    }
+}
+
+#[tokio::test]
+async fn half_close_works_both_ways_and_an_end_is_told_once() {
+    let (_shutdown, closing) = Shutdown::new();
+    let net = Net::new();
+    let mut incoming = net
+        .listen("net:127.0.0.1:0", closing)
+        .await
+        .expect("listening");
+    let to = incoming.addresses()[0].1.clone();
+    let (dialed, accepted) = tokio::join!(net.dial(to), incoming.next());
+    let (mut dialed, mut accepted) = (
+        dialed.expect("dialed"),
+        accepted.expect("one").expect("accepted"),
+    );
+
+    dialed.write_all(b"question").await.expect("sent");
+    dialed.shutdown().await.expect("ended");
+    let mut question = String::new();
+    accepted.read_to_string(&mut question).await.expect("read");
+    accepted
+        .write_all(b"answer")
+        .await
+        .expect("sent after the end");
+    accepted.shutdown().await.expect("ended");
+    drop(accepted);
+    let mut answer = String::new();
+    dialed.read_to_string(&mut answer).await.expect("read");
+    assert_eq!((&*question, &*answer), ("question", "answer"));
+}
+
+#[test]
+fn public_types_are_send_sync_and_unpin() {
+    assert_send_sync_unpin::<Address>();
+    assert_send_sync_unpin::<Error>();
+    assert_send_sync_unpin::<Net>();
+    assert_send_sync_unpin::<Accept<()>>();
+    assert_send_sync_unpin::<Connection<TcpStream>>();
+    assert_send_sync_unpin::<tower_multiserver::MultiServer>();
+    assert_send_sync_unpin::<tower_multiserver::Info>();
+    assert_send_sync_unpin::<Shutdown>();
+}
+
+fn assert_all_requests<S, R>(_: &S)
+where
+    S: Service<Address> + Service<Listen> + Service<Accept<R>>,
+{
+}
+
+#[test]
+fn one_value_answers_all_three_requests() {
+    let stack = stack!("bob", Count::default());
+    assert_all_requests::<_, tower_multiserver::net::NetSocket>(&stack);
+}

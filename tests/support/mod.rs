@@ -1,0 +1,63 @@
+//! What the tests of whole stacks share.
+#![allow(dead_code, reason = "each test target uses a part")]
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use sha2::{Digest as _, Sha256};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy, split},
+    net::TcpSocket,
+};
+use tower_multiserver::{Address, AppKey, Identity, Io, MultiAddress, Seed, shs::ShsLayer};
+
+/// Long enough that only a hang reaches it.
+pub(crate) const HANG: Duration = Duration::from_secs(30);
+
+/// The identity that belongs to a name, the same in every run.
+pub(crate) fn identity(name: &str) -> Identity {
+    Identity::from_seed(&Seed::from_bytes(Sha256::digest(name).into()))
+}
+
+pub(crate) fn app_key() -> AppKey {
+    AppKey::from_bytes(Sha256::digest("TEST").into())
+}
+
+pub(crate) fn shs(name: &str) -> ShsLayer {
+    ShsLayer::new(identity(name)).app_key(app_key())
+}
+
+pub(crate) fn address(text: &str) -> Address {
+    text.parse().expect("an address")
+}
+
+pub(crate) fn addresses(text: &str) -> MultiAddress {
+    text.parse().expect("addresses")
+}
+
+/// A port that refuses connections, and what keeps others from taking it.
+pub(crate) fn closed_port() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    let any = (Ipv4Addr::LOCALHOST, 0).into();
+    socket.bind(any).expect("bound");
+    let address = socket.local_addr().expect("an address");
+    (socket, address)
+}
+
+/// Sends everything back until the peer ends, then ends too.
+pub(crate) async fn echo(io: impl Io) {
+    let (mut reader, mut writer) = split(io);
+    copy(&mut reader, &mut writer).await.expect("an echo");
+    writer.shutdown().await.expect("an end");
+}
+
+/// Sends `message`, ends, and expects it back.
+pub(crate) async fn round_trip(mut io: impl Io, message: &[u8]) {
+    io.write_all(message).await.expect("sent");
+    io.shutdown().await.expect("ended");
+    let mut answer = Vec::new();
+    io.read_to_end(&mut answer).await.expect("an answer");
+    assert_eq!(answer, message);
+}

@@ -1,0 +1,7 @@
+//! The WebSocket transport over real sockets.
+
+mod hosted;
+mod http;
+mod lab;
+mod limits;
+mod stack;
