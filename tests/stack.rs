@@ -18,15 +18,17 @@ use tokio::{
     net::{TcpListener, TcpStream},
     time::timeout,
 };
+use tokio_util::io::{InspectReader, InspectWriter};
 use tower::{
     BoxError, Service, ServiceBuilder, ServiceExt as _,
     filter::{FilterLayer, Predicate},
     make::MakeConnection,
 };
-use tower_layer::Layer as _;
+use tower_layer::Layer;
 use tower_multiserver::{
     Accept, Address, Connection, Error, ErrorKind, FromSection, Io, Listen, PeerAddr, RemoteKey,
-    Scope, Section, Shutdown, StackExt as _, Transport, net::Net, transform_fn,
+    Role, Scope, Section, Shutdown, StackExt as _, Transport, Wrap, Wrapped, net::Net,
+    transform_fn,
 };
 
 fn assert_make_connection<M>(_: &M)
@@ -358,6 +360,58 @@ async fn any_make_connection_is_a_transport_and_counts_as_public() {
     let listen = transport.oneshot(Listen(address("tcp:x")));
     let error = listen.await.expect_err("it only dials");
     assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+/// Counts the bytes of both directions; it has no section.
+#[derive(Clone, Default)]
+struct CountBytes(Arc<AtomicUsize>);
+
+impl<S> Layer<S> for CountBytes {
+    type Service = Wrapped<S, Self>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Wrapped::new(inner, self.clone())
+    }
+}
+
+impl Wrap for CountBytes {
+    type Io<I: Io> = InspectReader<InspectWriter<I, CountFn>, CountFn>;
+
+    fn wrap<I: Io>(&self, connection: Connection<I>, _: Role) -> Connection<Self::Io<I>> {
+        let count = || -> CountFn {
+            let total = self.0.clone();
+            Box::new(move |bytes| {
+                total.fetch_add(bytes.len(), SeqCst);
+            })
+        };
+        connection.map(|io| InspectReader::new(InspectWriter::new(io, count()), count()))
+    }
+}
+
+type CountFn = Box<dyn FnMut(&[u8]) + Send>;
+
+#[tokio::test]
+async fn a_wrap_sees_both_roles_and_stands_in_no_address() {
+    let (bobs, alices) = (CountBytes::default(), CountBytes::default());
+    let bob = shs("bob").layer(bobs.layer(Net::new()));
+    let alice = shs("alice").layer(alices.layer(Net::new()));
+    let (_shutdown, closing) = Shutdown::new();
+    let incoming = bob.listen("net:127.0.0.1:0~shs", closing).await;
+    let mut incoming = incoming.expect("listening");
+    let to = incoming.addresses()[0].1.clone();
+    assert_eq!(to.sections().len(), 2);
+    let (dialed, accepted) = tokio::join!(alice.dial(to.clone()), incoming.next());
+    let (dialed, accepted) = (
+        dialed.expect("dialed"),
+        accepted.expect("one").expect("accepted"),
+    );
+    assert_eq!(dialed.info().address(), &to);
+    assert!(dialed.info().get::<PeerAddr>().is_some(), "facts stay");
+    tokio::join!(echo(accepted), round_trip(dialed, b"hello"));
+    let (bobs, alices) = (bobs.0.load(SeqCst), alices.0.load(SeqCst));
+    // Four messages of the handshake, the greeting, and a frame and a goodbye in each direction.
+    assert_eq!(bobs, 64 + 64 + 112 + 80 + 34 + 2 * (34 + 5 + 34));
+    assert_eq!(bobs, alices);
 }
 
 #[tokio::test]

@@ -23,8 +23,7 @@ use tokio::{
 use tower::{BoxError, Layer as _, service_fn};
 use tower_multiserver::{
     Connection, Error, ErrorKind, Identity, Info, Listening, MultiServer, Peer, RemoteKey, Scope,
-    Section, channel::Channel, net::Net, noauth::NoauthLayer, shs::ShsLayer, unix::Unix,
-    ws::Ws,
+    Section, channel::Channel, net::Net, noauth::NoauthLayer, shs::ShsLayer, unix::Unix, ws::Ws,
 };
 
 /// Upstream's one key pair, which servers and clients share.
@@ -46,7 +45,9 @@ fn ws_shs() -> MultiServer {
 
 fn external(sections: &[&str]) -> Vec<Section> {
     let sections = sections.iter();
-    sections.map(|text| text.parse().expect("a section")).collect()
+    sections
+        .map(|text| text.parse().expect("a section"))
+        .collect()
 }
 
 /// The `shs` section of the test's key.
@@ -55,7 +56,9 @@ fn shs_section() -> String {
 }
 
 fn told(server: &Listening, scope: Scope) -> Option<String> {
-    server.addresses(scope).map(|addresses| addresses.to_string())
+    server
+        .addresses(scope)
+        .map(|addresses| addresses.to_string())
 }
 
 async fn listen(multi: &MultiServer, at: &str) -> Listening {
@@ -218,7 +221,10 @@ async fn combined_ipv6() {
     let (_, first) = server.all_addresses()[0].clone();
     // Upstream tells `net::::PORT`, which only the machine itself can dial.
     let first = first.to_string();
-    let port = first.split('~').next().and_then(|net| net.rsplit(':').next());
+    let port = first
+        .split('~')
+        .next()
+        .and_then(|net| net.rsplit(':').next());
     let to = format!("net:::1:{}~{}", port.expect("a port"), shs_section());
     let (_serving, seen) = serve(server);
     let client = hello(net_shs().dial(&*to).await.expect("dialed")).await;
@@ -287,7 +293,10 @@ async fn ws_with_combined() {
     let to = server.addresses(Scope::Device).expect("an address");
     let mut server = server;
     let (dialed, accepted) = tokio::join!(ws_shs().dial(to), server.next());
-    let (mut dialed, mut accepted) = (dialed.expect("dialed"), accepted.expect("one").expect("accepted"));
+    let (mut dialed, mut accepted) = (
+        dialed.expect("dialed"),
+        accepted.expect("one").expect("accepted"),
+    );
     // The client ends only after the reply.
     dialed.write_all(b"hello world").await.expect("sent");
     let mut heard = [0; 11];
@@ -301,7 +310,10 @@ async fn ws_with_combined() {
         dialed.read_to_end(&mut Vec::new()).await
     };
     let answer = async {
-        accepted.read_to_end(&mut Vec::new()).await.expect("its end");
+        accepted
+            .read_to_end(&mut Vec::new())
+            .await
+            .expect("its end");
         accepted.shutdown().await
     };
     let (end, answer) = tokio::join!(end, answer);
@@ -355,12 +367,18 @@ async fn ws_external(sections: &[&str]) -> Option<String> {
 
 #[tokio::test]
 async fn ws_default_port() {
-    assert_eq!(ws_external(&["ws://domain.de"]).await.as_deref(), Some("ws://domain.de"));
+    assert_eq!(
+        ws_external(&["ws://domain.de"]).await.as_deref(),
+        Some("ws://domain.de")
+    );
 }
 
 #[tokio::test]
 async fn wss_default_port() {
-    assert_eq!(ws_external(&["wss://domain.de"]).await.as_deref(), Some("wss://domain.de"));
+    assert_eq!(
+        ws_external(&["wss://domain.de"]).await.as_deref(),
+        Some("wss://domain.de")
+    );
 }
 
 #[tokio::test]
@@ -427,7 +445,10 @@ async fn error_should_have_client_address_on_it(multi: MultiServer, at: &str, tr
     let wrong = identity("another").public_key().to_string();
     let to = known.replace(&keys().public_key().to_string(), &wrong);
     let (dialed, accepted) = tokio::join!(multi.dial(&*to), server.next());
-    assert_eq!(dialed.expect_err("a wrong number").kind(), ErrorKind::Handshake);
+    assert_eq!(
+        dialed.expect_err("a wrong number").kind(),
+        ErrorKind::Handshake
+    );
     let error: Error = accepted.expect("one").expect_err("a wrong number");
     let at = error.address().expect("a place").to_string();
     assert!(at.starts_with(transport) && at.ends_with("~shs"), "{at}");
@@ -447,7 +468,9 @@ async fn error_should_have_client_address_on_it_ws() {
 async fn multiple_public_different_hosts() {
     let one = Net::new().external(external(&["net:one.example:4854"]));
     let two = Ws::new().external(external(&["ws://two.example"]));
-    let multi = MultiServer::new().stack(shs().layer(one)).stack(shs().layer(two));
+    let multi = MultiServer::new()
+        .stack(shs().layer(one))
+        .stack(shs().layer(two));
     let server = listen(&multi, "net:localhost:0~shs;ws://localhost:0~shs").await;
     let shs = shs_section();
     let expected = format!("net:one.example:4854~{shs};ws://two.example~{shs}");
@@ -460,13 +483,19 @@ async fn multiple_scopes_different_hosts() {
     let server = listen(&MultiServer::new().stack(net), "net:0.0.0.0:0").await;
     let device = told(&server, Scope::Device).expect("an address");
     assert!(device.starts_with("net:localhost:"), "{device}");
-    assert_eq!(told(&server, Scope::Public).as_deref(), Some("net:example.com:1"));
+    assert_eq!(
+        told(&server, Scope::Public).as_deref(),
+        Some("net:example.com:1")
+    );
 }
 
 async fn net_external(sections: &[&str], transform: bool) -> Option<String> {
     let net = Net::new().external(external(sections));
     let (multi, at) = match transform {
-        true => (MultiServer::new().stack(shs().layer(net)), "net:localhost:0~shs"),
+        true => (
+            MultiServer::new().stack(shs().layer(net)),
+            "net:localhost:0~shs",
+        ),
         false => (MultiServer::new().stack(net), "net:localhost:0"),
     };
     let server = listen(&multi, at).await;
@@ -516,12 +545,18 @@ async fn ws_external_is_an_array() {
 
 #[tokio::test]
 async fn ws_external_is_an_array_and_shs_transform() {
-    for list in [&["ws://domain.de:9966"][..], &["ws://domain.de:9966", "ws://funtime.net:9966"]] {
+    for list in [
+        &["ws://domain.de:9966"][..],
+        &["ws://domain.de:9966", "ws://funtime.net:9966"],
+    ] {
         let ws = Ws::new().external(external(list));
         let multi = MultiServer::new().stack(shs().layer(ws));
         let server = listen(&multi, "ws://localhost:0~shs").await;
         let shs = shs_section();
-        let expected: Vec<_> = list.iter().map(|section| format!("{section}~{shs}")).collect();
+        let expected: Vec<_> = list
+            .iter()
+            .map(|section| format!("{section}~{shs}"))
+            .collect();
         assert_eq!(told(&server, Scope::Public), Some(expected.join(";")));
     }
 }
@@ -537,5 +572,8 @@ async fn noauth_refuses_a_stream_from_elsewhere() {
         .stack(noauth().layer(front));
     combined(&multi, &format!("unix:{}~noauth", path.display())).await;
     let error = multi.listen("net:localhost:0~noauth").await;
-    assert_eq!(error.expect_err("anybody could come").kind(), ErrorKind::Unauthorized);
+    assert_eq!(
+        error.expect_err("anybody could come").kind(),
+        ErrorKind::Unauthorized
+    );
 }

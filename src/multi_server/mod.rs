@@ -97,7 +97,12 @@ impl MultiServer {
     #[must_use]
     pub fn stack<S, L, I, J>(mut self, stack: S) -> Self
     where
-        S: Service<Address, Response = Connection<I>, Error: Into<BoxError>, Future: Send + 'static>,
+        S: Service<
+                Address,
+                Response = Connection<I>,
+                Error: Into<BoxError>,
+                Future: Send + 'static,
+            >,
         S: Service<Listen, Response = Bound<L>, Error: Into<BoxError>, Future: Send + 'static>,
         S: Service<
                 Accept<L::Raw>,

@@ -1,6 +1,23 @@
 //! How bytes reach a peer: the bottom of a stack.
 //!
 //! Each transport is one value that dials, listens and accepts; it may be cloned freely.
+//!
+//! # How a connection ends
+//!
+//! `poll_shutdown` says: my direction is over, I still read. What that means, and what the peer sees, depends on what the
+//! connection is made of; a transform keeps what the transport below it has, unless it is named here.
+//!
+//! | | shutdown | the peer reads | dropped after a shutdown | dropped without one | the peer reads |
+//! |---|---|---|---|---|---|
+//! | `net`, `unix` | ends our direction | end | what the peer still sends is read for up to a second, so that no reset overtakes the end | closed at once | end |
+//! | `channel` | ends our direction | end | as it is | closed at once | end |
+//! | `ws` | flushes; the Close frame is held until the peer's has come or the connection is dropped | nothing yet | the Close frame goes out, and then as for `net` | closed at once | error, `UnexpectedEof` |
+//! | any `~shs` | goodbye, then the transport's end where it has half-close | end | as the transport | no goodbye | error, `UnexpectedEof` |
+//!
+//! So bare `ws` cannot end one direction and go on in the other ([`HalfClose`](crate::HalfClose) is missing from its
+//! facts), and `ws~shs` can. Only `ws` and `shs` tell an end that nobody meant from one that somebody did. Everywhere
+//! what was sent before arrives first, an end is told again at each further read, and a write behind one's own end is a
+//! `BrokenPipe`.
 
 #[cfg(feature = "channel")]
 pub mod channel;

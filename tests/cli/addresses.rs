@@ -4,7 +4,7 @@ use tower_multiserver::{Address, MultiAddress, StackExt as _, net::Net, unix::Un
 
 use crate::harness::{Program, run};
 
-const KEY: &str = "1bVKP8znF7A4i8wnSevBSK2ZabI/Re4bYF/Vh3hXasQ=";
+const KEY: &str = "rIX/DH1qX+drw5c++CnBmQrto+ZA3Lx3XsN9N/fu8oI=";
 const SEED: &str = "rM3E4Bxf2/WF/cYfZBcqXLhGPUCqNwTqm0oxk6QkFTE=";
 
 #[tokio::test]

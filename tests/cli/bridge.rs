@@ -151,6 +151,7 @@ async fn a_bridging_server_ends_at_the_first_signal_or_with_a_connection_at_the_
     client.send(b"still").await;
     assert_eq!(server.receive(5).await, b"still");
     server.signal("TERM").await;
+    assert_eq!(server.event("error").await["kind"], "interrupted");
     assert_eq!(server.end().await.code, Some(3));
     // No goodbye: what was broken off must not look finished.
     assert_eq!(client.end().await.code, Some(3));

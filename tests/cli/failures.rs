@@ -4,7 +4,7 @@ use tokio::net::TcpListener;
 
 use crate::harness::{Program, connect, key, run};
 
-const KEY: &str = "1bVKP8znF7A4i8wnSevBSK2ZabI/Re4bYF/Vh3hXasQ=";
+const KEY: &str = "rIX/DH1qX+drw5c++CnBmQrto+ZA3Lx3XsN9N/fu8oI=";
 
 #[tokio::test]
 async fn an_address_that_is_none_or_that_no_stack_knows_is_2() {

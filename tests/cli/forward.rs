@@ -101,7 +101,8 @@ async fn a_target_that_breaks_off_does_not_look_finished_to_the_peer() {
     let mut client = Program::connect(&at, &[]);
     let peer = accept(&listener).await;
     client.send(b"unread").await;
-    peer.readable().await.expect("something to read");
+    let there = timeout(HANG, peer.peek(&mut [0])).await;
+    there.expect("a hang").expect("something to read");
     // Closed with something unread in it, the kernel sends a reset.
     drop(peer);
     let error = server.event("error").await;

@@ -1,13 +1,23 @@
 //! The command line program, as its users meet it.
 #![cfg(feature = "cli")]
 
+#[cfg(test)]
 mod addresses;
+#[cfg(test)]
 mod bridge;
+#[cfg(test)]
 mod exec;
+#[cfg(test)]
 mod failures;
+#[cfg(test)]
 mod forward;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
 mod keys;
+#[cfg(test)]
 mod secrets;
+#[cfg(test)]
 mod server;
+#[cfg(test)]
 mod stacks;

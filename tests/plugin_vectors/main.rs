@@ -53,7 +53,10 @@ async fn each_stack_understands_what_javascripts_does_but_where_it_is_stricter()
                 match case.parsed {
                     Some(parsed) => assert_eq!(ours, Ok(parsed), "{label}"),
                     None => assert!(
-                        matches!(ours, Err(ErrorKind::Unsupported | ErrorKind::InvalidAddress)),
+                        matches!(
+                            ours,
+                            Err(ErrorKind::Unsupported | ErrorKind::InvalidAddress)
+                        ),
                         "{label}: {ours:?}"
                     ),
                 }

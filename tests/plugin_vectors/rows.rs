@@ -37,7 +37,11 @@ impl Row {
             compose => {
                 let stack = compose.strip_prefix("compose(")?.strip_suffix(')')?;
                 let parsed = self.parsed.as_ref().and_then(Value::as_array);
-                (stack, self.input.clone(), parsed.cloned().unwrap_or_default())
+                (
+                    stack,
+                    self.input.clone(),
+                    parsed.cloned().unwrap_or_default(),
+                )
             }
         };
         let mut stack = stack.split('~');
@@ -45,7 +49,10 @@ impl Row {
             transport: stack.next()?,
             transforms: stack.collect(),
             text,
-            parsed: self.parsed.is_some().then(|| parsed.into_iter().map(meant).collect()),
+            parsed: self
+                .parsed
+                .is_some()
+                .then(|| parsed.into_iter().map(meant).collect()),
         })
     }
 

@@ -57,7 +57,10 @@ pub(crate) async fn understand(case: &Case<'_>) -> Result<Parsed, ErrorKind> {
             "shs" => {
                 let (args, rest) = rest.take::<shs::Args>("shs").unwrap();
                 let seed = args.seed.map(|seed| buffer(seed.as_bytes()));
-                (json!({"key": buffer(args.key.as_bytes()), "seed": seed}), rest)
+                (
+                    json!({"key": buffer(args.key.as_bytes()), "seed": seed}),
+                    rest,
+                )
             }
             name => (json!({}), rest.take::<()>(name).unwrap().1),
         };
@@ -77,7 +80,10 @@ async fn dry(name: &'static str, case: &Case<'_>) -> Result<Value, ErrorKind> {
         ready(Err::<DuplexStream, _>(io::Error::other("dry")))
     });
     let transport = Transport::<_, HostPort>::new(name, dry);
-    let error = stack!(&*case.transforms, transport).dial(address).await.unwrap_err();
+    let error = stack!(&*case.transforms, transport)
+        .dial(address)
+        .await
+        .unwrap_err();
     match dialed.lock().unwrap().take() {
         None => Err(error.kind()),
         Some(to) => {
@@ -97,7 +103,9 @@ async fn over_unix(case: &Case<'_>) -> Result<Value, ErrorKind> {
 
     let expected = case.parsed.as_ref().map(|parsed| parsed[0].clone());
     let path = expected.as_ref().and_then(|unix| unix["path"].as_str());
-    let path = path.filter(|path| path.contains("/tmp")).unwrap_or("/tmp/none");
+    let path = path
+        .filter(|path| path.contains("/tmp"))
+        .unwrap_or("/tmp/none");
     let path = path.replace("/tmp", tmp);
     fs::create_dir_all(Path::new(&path).parent().unwrap()).unwrap();
     let listener = UnixListener::bind(&path).unwrap();

@@ -34,7 +34,9 @@ fn request<B>(body: B) -> Request<B> {
     for line in handshake("/ssb", "").lines().skip(1) {
         if let Some((name, value)) = line.split_once(": ") {
             let name: http::HeaderName = name.parse().expect("a name");
-            request.headers_mut().insert(name, value.parse().expect("a value"));
+            request
+                .headers_mut()
+                .insert(name, value.parse().expect("a value"));
         }
     }
     let upgrade = hyper::upgrade::on(Request::new(()));
@@ -100,13 +102,19 @@ async fn what_axum_knows_of_the_peer_is_a_fact() {
     let (dialed, accepted) = connect(&mut server, &format!("ws://{at}/ssb")).await;
     let LocalAddr(client) = *dialed.info().get().expect("a fact");
     assert_eq!(accepted.info().get(), Some(&PeerAddr(client)));
-    assert_eq!(accepted.info().address().to_string(), format!("ws://{client}"));
+    assert_eq!(
+        accepted.info().address().to_string(),
+        format!("ws://{client}")
+    );
     assert_eq!(accepted.info().scope(), Scope::Public);
 }
 
 #[tokio::test]
 async fn facts_of_a_request_come_from_its_extensions() {
-    let (peer, local) = (SocketAddr::from(([10, 0, 0, 7], 7)), SocketAddr::from(([10, 0, 0, 1], 1)));
+    let (peer, local) = (
+        SocketAddr::from(([10, 0, 0, 7], 7)),
+        SocketAddr::from(([10, 0, 0, 1], 1)),
+    );
     let (service, ws) = Ws::hosted();
     let app = Router::new()
         .route_service("/ssb", service)
@@ -131,7 +139,10 @@ async fn a_scope_that_is_told_is_that_of_all_and_guards_like_it() {
     let mut server = listen(ws.scope(Scope::Device), &to).await;
     let (_, accepted) = connect(&mut server, &to).await;
     assert_eq!(accepted.info().scope(), Scope::Device);
-    assert_eq!(crate::lab::status(&to, "origin: http://evil.example\r\n").await, 403);
+    assert_eq!(
+        crate::lab::status(&to, "origin: http://evil.example\r\n").await,
+        403
+    );
     assert_eq!(crate::lab::status(&to, "host: evil.example\r\n").await, 421);
 }
 
@@ -150,11 +161,18 @@ async fn any_hyper_server_can_host_it() {
             false => tasks.spawn(async { drop(http.await) }),
         };
         let (mut read, mut write) = tokio::io::split(ours);
-        write.write_all(handshake("/", "").as_bytes()).await.expect("sent");
+        write
+            .write_all(handshake("/", "").as_bytes())
+            .await
+            .expect("sent");
         let accepted = server.next().await.expect("one");
         match upgrades {
             true => {
-                accepted.expect("a connection").write_all(b"x").await.expect("open");
+                accepted
+                    .expect("a connection")
+                    .write_all(b"x")
+                    .await
+                    .expect("open");
                 let mut bytes = Vec::new();
                 while !bytes.ends_with(b"\x82\x01x") {
                     bytes.push(read.read_u8().await.expect("open"));
@@ -175,14 +193,21 @@ async fn nobody_listening_full_and_closing_are_503_before_anything_is_promised()
     assert_eq!(status(&mut service).await, 503);
 
     let (shutdown, closing) = Shutdown::new();
-    let mut server = ws.listen("ws://localhost:1", closing).await.expect("listening");
+    let mut server = ws
+        .listen("ws://localhost:1", closing)
+        .await
+        .expect("listening");
     for n in 0..256 {
         assert_eq!(status(&mut service).await, 101, "{n}");
     }
     assert_eq!(status(&mut service).await, 503, "full");
     // The server takes them all, and none is ever handed over.
     for _ in 0..256 {
-        let error = server.next().await.expect("one").expect_err("not handed over");
+        let error = server
+            .next()
+            .await
+            .expect("one")
+            .expect_err("not handed over");
         assert!([ErrorKind::Handshake, ErrorKind::Overloaded].contains(&error.kind()));
     }
     assert_eq!(status(&mut service).await, 101, "room again");
@@ -211,7 +236,10 @@ async fn http2_and_servers_that_cannot_hand_over_are_refused_with_a_reason() {
     *http2.version_mut() = Version::HTTP_2;
     let mut stuck = request(String::new());
     stuck.extensions_mut().clear();
-    let answers = [answer(&mut service, http2).await, answer(&mut service, stuck).await];
+    let answers = [
+        answer(&mut service, http2).await,
+        answer(&mut service, stuck).await,
+    ];
     for (answer, status) in answers.iter().zip([505, 501]) {
         assert_eq!(answer.status().as_u16(), status);
         assert!(!answer.body().is_empty());
@@ -228,7 +256,12 @@ async fn it_is_advertised_to_those_for_whom_its_host_is_and_to_the_public_as_tol
         let (_service, server) = hosted_at(at).await;
         assert_eq!(told(&server), [(scope, at.to_owned())]);
     }
-    for at in ["ws://example.com/ssb", "ws://203.0.113.9:3000", "ws://0.0.0.0:3000", "ws://localhost:0"] {
+    for at in [
+        "ws://example.com/ssb",
+        "ws://203.0.113.9:3000",
+        "ws://0.0.0.0:3000",
+        "ws://localhost:0",
+    ] {
         let (_service, ws) = Ws::hosted();
         let refused = ws.listen(at, closing()).now_or_never().expect("at once");
         assert_eq!(refused.expect_err(at).kind(), ErrorKind::Unsupported);
@@ -236,7 +269,10 @@ async fn it_is_advertised_to_those_for_whom_its_host_is_and_to_the_public_as_tol
     let (_service, ws) = Ws::hosted();
     let ws = ws.external([Section::new("wss").arg("//example.com/ssb")]);
     let server = listen(ws, "ws://example.com/ssb").await;
-    assert_eq!(told(&server), [(Scope::Public, "wss://example.com/ssb".to_owned())]);
+    assert_eq!(
+        told(&server),
+        [(Scope::Public, "wss://example.com/ssb".to_owned())]
+    );
 }
 
 #[tokio::test]

@@ -4,31 +4,20 @@ use std::convert::Infallible;
 
 use ::http::{Request, Response};
 use axum::{Router, routing::get};
-use futures_util::FutureExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tower_multiserver::{LocalAddr, PeerAddr, Scope, Section, Shutdown, StackExt as _, ws::Ws};
+use tower_multiserver::{LocalAddr, PeerAddr, Scope, Section, ws::Ws};
 
 use crate::lab::{
-    accept, address, ask, connect, handshake, listen, raw, rest, status, told,
+    accept, address, ask, beside, connect, handshake, listen, raw, rest, status, told,
 };
 
 const PLAIN: &str = "GET /page HTTP/1.1\r\nhost: localhost\r\n\r\n";
-
-/// Lets a server run beside a client of the test.
-macro_rules! served {
-    ($server:expr, $client:expr) => {
-        tokio::select! {
-            result = $client => result,
-            accepted = $server.next() => panic!("nothing to accept: {accepted:?}"),
-        }
-    };
-}
 
 #[tokio::test]
 async fn without_a_fallback_other_requests_are_not_found() {
     let mut server = listen(Ws::new(), "ws://127.0.0.1:0").await;
     let mut client = raw(&address(&server)).await;
-    let (status, _) = served!(server, ask(&mut client, PLAIN));
+    let (status, _) = beside(&mut server, ask(&mut client, PLAIN)).await;
     assert_eq!(status, 404);
 }
 
@@ -48,12 +37,13 @@ async fn a_fallback_answers_other_requests_and_other_paths_and_knows_the_peer() 
     let (ours, theirs) = (ours.expect("an address"), theirs.expect("an address"));
     for request in [PLAIN.to_owned(), handshake("/page", "")] {
         let expected = format!("/page {ours} {theirs} device");
-        served!(server, async {
+        beside(&mut server, async {
             assert_eq!(ask(&mut client, &request).await.0, 200);
             let mut body = vec![0; expected.len()];
             client.read_exact(&mut body).await.expect("a body");
             assert_eq!(String::from_utf8_lossy(&body), expected);
-        });
+        })
+        .await;
     }
     // The same connection becomes a WebSocket at last.
     let (answer, _) = tokio::join!(ask(&mut client, handshake("/ssb", "")), accept(&mut server));
@@ -65,22 +55,24 @@ async fn an_axum_app_is_a_fallback_and_a_failing_service_is_a_500() {
     let app: Router = Router::new().route("/page", get(async || "hi"));
     let mut server = listen(Ws::new().fallback(app), "ws://127.0.0.1:0").await;
     let mut client = raw(&address(&server)).await;
-    served!(server, async {
+    beside(&mut server, async {
         assert_eq!(ask(&mut client, PLAIN).await.0, 200);
         let mut body = [0; 2];
         client.read_exact(&mut body).await.expect("a body");
         assert_eq!(&body, b"hi");
-    });
+    })
+    .await;
 
     let broken = tower::service_fn(async |_| Err::<Response<String>, _>("secret"));
     let mut server = listen(Ws::new().fallback(broken), "ws://127.0.0.1:0").await;
     let mut client = raw(&address(&server)).await;
-    served!(server, async {
+    beside(&mut server, async {
         let close = PLAIN.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n");
         assert_eq!(ask(&mut client, &close).await.0, 500);
         let body = rest(&mut client).await;
         assert!(!String::from_utf8_lossy(&body).contains("secret"));
-    });
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -90,19 +82,33 @@ async fn a_bad_handshake_is_answered_and_not_accepted() {
     let good = handshake("/", "");
     for (bad, expected) in [
         (good.replace("version: 13", "version: 8"), 400),
-        (good.replace("connection: upgrade", "connection: close"), 400),
+        (
+            good.replace("connection: upgrade", "connection: close"),
+            400,
+        ),
         (good.replace("host: localhost\r\n", ""), 400),
         (good.replace("sec-websocket-key", "x-key"), 400),
         (good.replace("GET", "POST"), 400),
         (good.replace("upgrade: websocket", "upgrade: h2c"), 404),
         (good.replace("HTTP/1.1", "HTTP/1.0"), 400),
         (good.replace("GET / HTTP", "GET\0/ HTTP"), 400),
-        (format!("{}{}", "GET / HTTP/1.1\r\n", "x: y\r\n".repeat(125)), 431),
-        (format!("GET / HTTP/1.1\r\nx: {}\r\n", "y".repeat(65_536)), 431),
+        (
+            format!("{}{}", "GET / HTTP/1.1\r\n", "x: y\r\n".repeat(125)),
+            431,
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nx: {}\r\n", "y".repeat(65_536)),
+            431,
+        ),
     ] {
         let mut client = raw(&to).await;
-        let (status, _) = served!(server, ask(&mut client, &bad));
-        assert_eq!(status, expected, "{}", bad.lines().take(9).collect::<String>());
+        let (status, _) = beside(&mut server, ask(&mut client, &bad)).await;
+        assert_eq!(
+            status,
+            expected,
+            "{}",
+            bad.lines().take(9).collect::<String>()
+        );
     }
     connect(&mut server, &to).await;
 }
@@ -118,25 +124,36 @@ async fn a_page_of_a_foreign_origin_does_not_get_in_on_this_machine() {
         ("host: evil.example\r\n", 421),
         ("host: evil.example\r\norigin: http://evil.example\r\n", 403),
     ] {
-        assert_eq!(served!(server, status(&to, headers)), expected, "{headers}");
+        let refused = beside(&mut server, status(&to, headers)).await;
+        assert_eq!(refused, expected, "{headers}");
     }
-    for headers in ["origin: http://localhost:3000\r\n", "host: 127.0.0.1\r\n", ""] {
+    for headers in [
+        "origin: http://localhost:3000\r\n",
+        "host: 127.0.0.1\r\n",
+        "",
+    ] {
         let (status, _) = tokio::join!(status(&to, headers), accept(&mut server));
         assert_eq!(status, 101, "{headers}");
     }
     // However it is bound, who comes from this machine looks like a neighbour.
     let mut server = listen(Ws::new(), "ws://0.0.0.0:0").await;
     let to = told(&server)[0].1.replace("localhost", "127.0.0.1");
-    let refused = served!(server, status(&to, "origin: http://evil.example\r\n"));
+    let refused = beside(&mut server, status(&to, "origin: http://evil.example\r\n")).await;
     assert_eq!(refused, 403);
 }
 
 #[tokio::test]
 async fn origins_and_hosts_that_are_allowed_come_in() {
-    let allowed = Ws::new().allow_origins(["https://app.example"]).allow_hosts(["chat.example"]);
+    let allowed = Ws::new()
+        .allow_origins(["https://app.example"])
+        .allow_hosts(["chat.example"]);
     let proxied = Ws::new().external([Section::new("wss").arg("//chat.example")]);
     let headers = "host: chat.example\r\norigin: https://app.example\r\n";
-    for ws in [allowed.clone(), proxied.clone(), proxied.allow_origins(["https://app.example"])] {
+    for ws in [
+        allowed.clone(),
+        proxied.clone(),
+        proxied.allow_origins(["https://app.example"]),
+    ] {
         let mut server = listen(ws, "ws://127.0.0.1:0").await;
         let to = told(&server)[0].1.clone();
         let (status, _) = tokio::join!(status(&to, headers), accept(&mut server));
@@ -145,7 +162,7 @@ async fn origins_and_hosts_that_are_allowed_come_in() {
     let mut server = listen(allowed, "ws://127.0.0.1:0").await;
     let to = address(&server);
     let other = "host: chat.example\r\norigin: https://other.example\r\n";
-    assert_eq!(served!(server, status(&to, other)), 403);
+    assert_eq!(beside(&mut server, status(&to, other)).await, 403);
 }
 
 #[tokio::test]
@@ -154,34 +171,12 @@ async fn dropping_the_server_closes_what_is_no_websocket_yet_and_nothing_else() 
     let to = address(&server);
     let (mut dialed, mut accepted) = connect(&mut server, &to).await;
     let mut idle = raw(&to).await;
-    served!(server, ask(&mut idle, PLAIN));
+    beside(&mut server, ask(&mut idle, PLAIN)).await;
     drop(server);
     rest(&mut idle).await;
-    tokio::net::TcpStream::connect(to.trim_start_matches("ws://")).await.expect_err("closed");
+    tokio::net::TcpStream::connect(to.trim_start_matches("ws://"))
+        .await
+        .expect_err("closed");
     dialed.write_all(b"x").await.expect("an open connection");
     assert_eq!(accepted.read_u8().await.expect("an open connection"), b'x');
-}
-
-#[tokio::test]
-async fn a_handshake_under_way_survives_the_closing_of_its_server() {
-    let (shutdown, closing) = Shutdown::new();
-    let ws = Ws::new();
-    let mut server = ws.listen("ws://127.0.0.1:0", closing).await.expect("listening");
-    let mut client = raw(&address(&server)).await;
-    client.write_all(handshake("/", "").as_bytes()).await.expect("sent");
-    // Until the request has come in at the listener, whose answer may not be written yet.
-    let first = loop {
-        match server.next().now_or_never() {
-            Some(accepted) => break accepted,
-            None => tokio::task::yield_now().await,
-        }
-    };
-    shutdown.start();
-    let mut accepted = first.expect("one").expect("a connection");
-    assert!(server.next().await.is_none(), "no more");
-    assert_eq!(crate::lab::head(&mut client).await.0, 101);
-    accepted.write_all(b"x").await.expect("an open connection");
-    let mut message = [0; 3];
-    client.read_exact(&mut message).await.expect("a message");
-    assert_eq!(&message, b"\x82\x01x");
 }

@@ -32,7 +32,9 @@ pub(crate) async fn listen(ws: Ws, at: &str) -> Server {
 
 pub(crate) fn told(server: &Server) -> Vec<(Scope, String)> {
     let addresses = server.addresses().iter();
-    addresses.map(|(scope, address)| (*scope, address.to_string())).collect()
+    addresses
+        .map(|(scope, address)| (*scope, address.to_string()))
+        .collect()
 }
 
 /// The only address of a server.
@@ -62,7 +64,11 @@ pub(crate) async fn raw(address: &str) -> TcpStream {
 
 /// An opening handshake for `path`, with more lines of headers.
 pub(crate) fn handshake(path: &str, headers: &str) -> String {
-    let host = if headers.to_lowercase().contains("host:") { "" } else { "host: localhost\r\n" };
+    let host = if headers.starts_with("host: ") {
+        ""
+    } else {
+        "host: localhost\r\n"
+    };
     format!(
         "GET {path} HTTP/1.1\r\n{host}upgrade: websocket\r\nconnection: upgrade\r\n\
          sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
@@ -71,7 +77,10 @@ pub(crate) fn handshake(path: &str, headers: &str) -> String {
 
 /// Sends `request` and reads the head of the answer; its status, and all of it.
 pub(crate) async fn ask(stream: &mut TcpStream, request: impl AsRef<str>) -> (u16, String) {
-    stream.write_all(request.as_ref().as_bytes()).await.expect("sent");
+    stream
+        .write_all(request.as_ref().as_bytes())
+        .await
+        .expect("sent");
     head(stream).await
 }
 
@@ -90,6 +99,14 @@ pub(crate) async fn head(stream: &mut TcpStream) -> (u16, String) {
 pub(crate) async fn status(address: &str, headers: &str) -> u16 {
     let mut stream = raw(address).await;
     ask(&mut stream, handshake("/", headers)).await.0
+}
+
+/// Lets a server run beside a client of the test that gets no WebSocket.
+pub(crate) async fn beside<T>(server: &mut Server, client: impl Future<Output = T>) -> T {
+    tokio::select! {
+        result = timeout(HANG, client) => result.expect("no hang"),
+        accepted = server.next() => panic!("nothing to accept: {accepted:?}"),
+    }
 }
 
 /// All that comes until the end, which may be a reset.

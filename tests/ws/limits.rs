@@ -5,6 +5,7 @@ use std::{future::pending, sync::Arc, time::Duration};
 use ::http::Response;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpSocket,
     sync::{Notify, Semaphore},
     time::{Instant, sleep, timeout},
 };
@@ -13,7 +14,7 @@ use tower_multiserver::{
     Connection, ErrorKind, Role, Section, StackExt as _, transform_fn, ws::Ws,
 };
 
-use crate::lab::{HANG, address, ask, closing, connect, handshake, listen, raw, rest};
+use crate::lab::{address, ask, beside, closing, connect, handshake, listen, raw, rest};
 
 const PLAIN: &str = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
@@ -43,11 +44,7 @@ async fn a_mute_client_and_a_slow_one_are_cut_off_after_5_seconds() {
         }
         start.elapsed()
     };
-    let cut_off = tokio::select! {
-        cut_off = async { tokio::join!(mute, slow) } => cut_off,
-        accepted = server.next() => panic!("nothing to accept: {accepted:?}"),
-    };
-    let (mute, slow) = cut_off;
+    let (mute, slow) = beside(&mut server, async { tokio::join!(mute, slow) }).await;
     for elapsed in [mute, slow] {
         let second = Duration::from_secs(1);
         assert!(elapsed >= 5 * second && elapsed < 6 * second, "{elapsed:?}");
@@ -56,9 +53,14 @@ async fn a_mute_client_and_a_slow_one_are_cut_off_after_5_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn the_time_for_the_request_and_for_the_layers_above_is_one() {
-    let stall = transform_fn("stall", async |_: Connection, _: Role<Section>| pending().await);
+    let stall = transform_fn("stall", async |_: Connection, _: Role<Section>| {
+        pending().await
+    });
     let stack = stall.layer(Ws::new());
-    let mut server = stack.listen("ws://127.0.0.1:0~stall", closing()).await.expect("listening");
+    let mut server = stack
+        .listen("ws://127.0.0.1:0~stall", closing())
+        .await
+        .expect("listening");
     let to = server.addresses()[0].1.sections()[0].to_string();
     for (again, patience) in [(false, 5), (true, 8)] {
         let start = Instant::now();
@@ -79,7 +81,10 @@ async fn the_time_for_the_request_and_for_the_layers_above_is_one() {
         let elapsed = start.elapsed();
         let patience = Duration::from_secs(patience);
         assert!(elapsed >= patience, "{elapsed:?}");
-        assert!(elapsed < patience + Duration::from_millis(500), "{elapsed:?}");
+        assert!(
+            elapsed < patience + Duration::from_millis(500),
+            "{elapsed:?}"
+        );
     }
 }
 
@@ -116,10 +121,28 @@ async fn when_the_server_is_full_the_oldest_quiet_connection_makes_room() {
         assert_eq!(crate::lab::head(&mut working).await.0, 200);
         assert_eq!(ask(&mut third, PLAIN).await.0, 200);
     };
-    tokio::select! {
-        result = timeout(HANG, test) => result.expect("no hang"),
-        accepted = server.next() => panic!("nothing to accept: {accepted:?}"),
-    }
+    beside(&mut server, test).await;
+}
+
+#[cfg(target_os = "linux")] // Elsewhere this machine has one loopback address.
+#[tokio::test]
+async fn a_crowd_of_one_host_pushes_out_its_own_first() {
+    let mut server = listen(Ws::new().max_connections(2), "ws://127.0.0.1:0").await;
+    let to = address(&server);
+    let test = async {
+        let other = TcpSocket::new_v4().expect("a socket");
+        other.bind(([127, 0, 0, 2], 0).into()).expect("bound");
+        let at = to.trim_start_matches("ws://").parse().expect("an address");
+        let mut other = other.connect(at).await.expect("connected");
+        let mut crowd = raw(&to).await;
+        for _ in 0..10 {
+            let next = raw(&to).await;
+            assert_eq!(rest(&mut crowd).await, b"");
+            crowd = next;
+        }
+        assert_eq!(ask(&mut other, PLAIN).await.0, 404);
+    };
+    beside(&mut server, test).await;
 }
 
 #[tokio::test]
@@ -130,7 +153,9 @@ async fn a_crowd_of_mute_clients_delays_nobody() {
     for _ in 0..200 {
         crowd.push(raw(&to).await);
     }
-    timeout(Duration::from_secs(3), connect(&mut server, &to)).await.expect("at once");
+    timeout(Duration::from_secs(3), connect(&mut server, &to))
+        .await
+        .expect("at once");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 
 /// Dials and serves multiserver addresses.
 #[derive(Debug, Parser)]
-#[command(version, after_long_help = HELP)]
+#[command(name = "multiserver", version, after_long_help = HELP)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

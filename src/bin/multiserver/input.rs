@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader},
+    io::{self, BufRead, Read as _},
 };
 
 use tower_multiserver::{AppKey, Identity, MultiAddress};
@@ -16,28 +16,43 @@ const MAX_LEN: usize = 64 * 1024;
 ///
 /// It can be a secret. [`MultiAddress`] wipes what it is parsed from.
 pub(crate) fn text(argument: &str) -> Result<String, Failure> {
-    let (name, line) = match (argument, argument.strip_prefix('@')) {
+    let (what, line) = match (argument, argument.strip_prefix('@')) {
         // What is behind the line stays in the buffer of stdin, for whoever reads on.
-        ("-", _) => ("stdin", first_line(io::stdin().lock())),
-        (_, Some(file)) => (
-            file,
-            File::open(file).and_then(|f| first_line(BufReader::new(f))),
-        ),
+        ("-", _) => ("cannot read stdin", line_of(&mut io::stdin().lock())),
+        (_, Some(file)) => ("cannot read the file after `@`", first_line(file)),
         (text, None) => return Ok(text.to_owned()),
     };
-    line.map_err(|error| Failure::io(&format!("cannot read `{name}`"), &error).of_usage())
+    line.map_err(|error| Failure::io(what, &error).of_usage())
 }
 
-fn first_line(reader: impl BufRead) -> io::Result<String> {
-    // Of full length at once: a buffer that grows leaves copies behind.
-    let mut line = String::with_capacity(MAX_LEN + 1);
+fn line_of(reader: &mut impl BufRead) -> io::Result<String> {
+    let mut line = empty();
     reader.take(MAX_LEN as u64 + 1).read_line(&mut line)?;
-    if line.len() > MAX_LEN {
-        let reason = format!("the line is longer than {MAX_LEN} bytes");
+    trimmed(line)
+}
+
+/// Without a buffer, which would keep a copy.
+fn first_line(file: &str) -> io::Result<String> {
+    let mut text = empty();
+    let file = File::open(file)?;
+    file.take(MAX_LEN as u64 + 1).read_to_string(&mut text)?;
+    trimmed(text)
+}
+
+/// Of full length at once: a text that grows leaves copies behind.
+fn empty() -> String {
+    String::with_capacity(MAX_LEN + 1)
+}
+
+/// The first line.
+fn trimmed(mut text: String) -> io::Result<String> {
+    if text.len() > MAX_LEN {
+        let reason = format!("it is longer than {MAX_LEN} bytes");
         return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
     }
-    line.truncate(line.trim_end().len());
-    Ok(line)
+    let line = text.lines().next().unwrap_or_default();
+    text.truncate(line.trim_end().len());
+    Ok(text)
 }
 
 /// The addresses that an argument names.
@@ -66,19 +81,21 @@ pub(crate) fn identity(keys: &Keys) -> Result<(Identity, bool), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::BufReader;
+
     use super::*;
 
     #[test]
     fn the_first_line_is_read_and_no_more() {
         let mut input: &[u8] = b"net:a:1\r\ndata\n";
-        assert_eq!(first_line(&mut input).unwrap(), "net:a:1");
+        assert_eq!(line_of(&mut input).unwrap(), "net:a:1");
         assert_eq!(input, b"data\n");
     }
 
     #[test]
     fn a_line_without_end_is_refused() {
-        let endless = BufReader::new(io::repeat(b'a'));
-        let error = first_line(endless).unwrap_err();
+        let mut endless = BufReader::new(io::repeat(b'a'));
+        let error = line_of(&mut endless).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     }
 }

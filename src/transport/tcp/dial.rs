@@ -47,10 +47,7 @@ fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 }
 
 /// Starts the next attempt when the last one failed or has had its head start; the first that succeeds wins.
-async fn race<T, F>(
-    addresses: Vec<SocketAddr>,
-    attempt: impl Fn(SocketAddr) -> F,
-) -> io::Result<T>
+async fn race<T, F>(addresses: Vec<SocketAddr>, attempt: impl Fn(SocketAddr) -> F) -> io::Result<T>
 where
     F: Future<Output = io::Result<T>>,
 {
@@ -107,7 +104,9 @@ mod tests {
 
     fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
         let texts = texts.iter();
-        texts.map(|text| text.parse().expect("an address")).collect()
+        texts
+            .map(|text| text.parse().expect("an address"))
+            .collect()
     }
 
     #[test]
@@ -120,12 +119,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silent_address_delays_the_next_by_its_head_start_only() {
         let start = Instant::now();
-        let winner = race(addresses(&["[::1]:1", "1.1.1.1:1"]), async |address| {
-            match address.is_ipv6() {
+        let winner = race(
+            addresses(&["[::1]:1", "1.1.1.1:1"]),
+            async |address| match address.is_ipv6() {
                 true => pending().await,
                 false => Ok(address),
-            }
-        });
+            },
+        );
         assert!(winner.await.expect("the second").is_ipv4());
         assert_eq!(start.elapsed(), STAGGER);
     }

@@ -127,10 +127,24 @@ mod tests {
     fn a_bad_port_or_host_is_refused_when_parsed() {
         let long = format!("net:{}:1", "x".repeat(256));
         for section in [
-            "net:host:", "net:host:-1", "net:host:+1", "net:host:1.5", "net:host:0x50",
-            "net:host:99999", "net:host:65536", "net:host: 80", "net:host:80 ", "net:host:００８０",
-            "net:host:1e3", "net:host", "net", "net:[host]:1", "net:[::1:1", "net:a\0b:1",
-            "net:a\r\nb:1", &long,
+            "net:host:",
+            "net:host:-1",
+            "net:host:+1",
+            "net:host:1.5",
+            "net:host:0x50",
+            "net:host:99999",
+            "net:host:65536",
+            "net:host: 80",
+            "net:host:80 ",
+            "net:host:００８０",
+            "net:host:1e3",
+            "net:host",
+            "net",
+            "net:[host]:1",
+            "net:[::1:1",
+            "net:a\0b:1",
+            "net:a\r\nb:1",
+            &long,
         ] {
             let result = parse(section);
             let error = match (section, result) {

@@ -49,24 +49,46 @@ fn without_zone(host: &str) -> &str {
     host.split_once('%').map_or(host, |(address, _)| address)
 }
 
+#[cfg(all(
+    test,
+    unix,
+    feature = "unix",
+    feature = "ws",
+    feature = "shs",
+    feature = "noauth"
+))]
+mod vectors;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const INTERFACES: [&str; 7] = [
-        "127.0.0.1", "::1", "192.168.1.5", "203.0.113.9", "fe80::aa:bb", "fd00::2", "2001:db8::2",
+        "127.0.0.1",
+        "::1",
+        "192.168.1.5",
+        "203.0.113.9",
+        "fe80::aa:bb",
+        "fd00::2",
+        "2001:db8::2",
     ];
 
     fn told(host: &str, bound: &str) -> Vec<String> {
         let interfaces = INTERFACES.map(|ip| ip.parse().expect("an IP address"));
         let bound = bound.parse().expect("an IP address");
         let hosts = reachable(host, bound, &interfaces).into_iter();
-        hosts.map(|(scope, host)| format!("{scope} {host}")).collect()
+        hosts
+            .map(|(scope, host)| format!("{scope} {host}"))
+            .collect()
     }
 
     #[test]
     fn a_wildcard_is_told_as_the_interfaces_of_each_scope() {
-        let v4 = ["device localhost", "local 192.168.1.5", "public 203.0.113.9"];
+        let v4 = [
+            "device localhost",
+            "local 192.168.1.5",
+            "public 203.0.113.9",
+        ];
         assert_eq!(told("0.0.0.0", "0.0.0.0"), v4);
         let both = [&v4[..], &["local fd00::2", "public 2001:db8::2"]].concat();
         assert_eq!(told("::", "::"), both);

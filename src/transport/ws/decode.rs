@@ -80,7 +80,11 @@ impl Decoder {
                 self.in_message = !header.is_final;
                 self.left = len;
                 self.mask = Mask::new(header.mask.unwrap_or_default());
-                let event = if len == 0 { Event::Nothing } else { Event::Data };
+                let event = if len == 0 {
+                    Event::Nothing
+                } else {
+                    Event::Data
+                };
                 Ok(Some(event))
             }
             OpCode::Control(control) => {
@@ -277,7 +281,10 @@ mod tests {
         assert_eq!(decoder.next(&mut input), Ok(Some(Event::Data)));
         assert_eq!(decoder.left(), i64::MAX as u64);
         decoder.payload(&mut input);
-        assert_eq!((decoder.left(), &input[..]), (i64::MAX as u64 - 3, &b"abc"[..]));
+        assert_eq!(
+            (decoder.left(), &input[..]),
+            (i64::MAX as u64 - 3, &b"abc"[..])
+        );
     }
 
     #[tokio::test(start_paused = true)]

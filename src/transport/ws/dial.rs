@@ -58,10 +58,12 @@ pub(super) async fn handshake<I: Io>(
     };
     // It makes a `WebSocket` of its own, which is dropped at once.
     let config = WebSocketConfig::default().read_buffer_size(0);
-    let shake_hands =
-        client_async_with_config(request(url, extra)?, &mut recorder, Some(config));
+    let shake_hands = client_async_with_config(request(url, extra)?, &mut recorder, Some(config));
     let (_, response) = shake_hands.await.map_err(into_error)?;
-    if response.headers().contains_key(header::SEC_WEBSOCKET_EXTENSIONS) {
+    if response
+        .headers()
+        .contains_key(header::SEC_WEBSOCKET_EXTENSIONS)
+    {
         let reason = "the server uses an extension that was not offered";
         return Err(Error::new(ErrorKind::Handshake, reason));
     }
@@ -86,7 +88,10 @@ fn request(url: &Url, extra: &HeaderMap) -> Result<http::Request<()>, Error> {
         (header::SEC_WEBSOCKET_KEY, generate_key()),
     ];
     for (name, value) in own {
-        headers.insert(name, HeaderValue::try_from(value).map_err(Error::unsupported)?);
+        headers.insert(
+            name,
+            HeaderValue::try_from(value).map_err(Error::unsupported)?,
+        );
     }
     Ok(request)
 }
@@ -214,7 +219,10 @@ mod tests {
         extra.append(header::HOST, HeaderValue::from_static("evil"));
         extra.append(header::HOST, HeaderValue::from_static("evil"));
         extra.insert(header::SEC_WEBSOCKET_KEY, HeaderValue::from_static("evil"));
-        extra.insert(header::SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static("evil"));
+        extra.insert(
+            header::SEC_WEBSOCKET_EXTENSIONS,
+            HeaderValue::from_static("evil"),
+        );
         let (result, head) = dialed(GOOD, &extra).await;
         result.expect("a good answer");
         assert_eq!(value(&head, "authorization"), ["Bearer x"]);
@@ -269,9 +277,11 @@ mod tests {
             while theirs.write_all(header.as_bytes()).await.is_ok() {}
         };
         let dial = handshake(ours, &url, &extra);
-        let (result, ()) = timeout(Duration::from_secs(5), async { tokio::join!(dial, endless) })
-            .await
-            .expect("an end");
+        let (result, ()) = timeout(Duration::from_secs(5), async {
+            tokio::join!(dial, endless)
+        })
+        .await
+        .expect("an end");
         assert_eq!(result.expect_err("too long").kind(), ErrorKind::Handshake);
     }
 }

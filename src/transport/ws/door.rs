@@ -19,7 +19,6 @@ use tower_service::Service;
 use super::{
     request,
     rules::Rules,
-    serve::Tasks,
     upgrade::{self, Refusal},
 };
 
@@ -33,8 +32,6 @@ pub struct WsSocket {
     pub(super) request: request::Request,
     /// How long it has kept us waiting already.
     pub(super) waited: Duration,
-    /// What still has to write the answer.
-    pub(super) _tasks: Option<Tasks>,
 }
 
 /// Where a request came from.
@@ -77,7 +74,6 @@ impl Door {
         request: &mut Request<B>,
         answer: Response<String>,
         link: Link,
-        tasks: Option<Tasks>,
     ) -> Result<Response<String>, Refusal> {
         self.rules.check(request.headers(), link.scope)?;
         let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
@@ -95,7 +91,6 @@ impl Door {
                 headers: request.headers().clone(),
             },
             waited: Duration::ZERO,
-            _tasks: tasks,
         });
         Ok(answer)
     }
@@ -118,49 +113,30 @@ fn unavailable() -> Refusal {
 /// [`PeerAddr`], [`LocalAddr`] and [`Scope`], the last with precedence over [`Ws::scope`](super::Ws::scope); with the
 /// feature `axum` also its `ConnectInfo<SocketAddr>`.
 #[derive(Clone, Debug, Default)]
-pub struct WsService(Arc<Mutex<Hosted>>);
-
-/// What service and transport share.
-#[derive(Debug, Default)]
-struct Hosted {
-    door: Option<Door>,
-    scope: Scoped,
-}
-
-/// The scope of connections that say none.
-#[derive(Clone, Copy, Debug)]
-struct Scoped(Scope);
-
-impl Default for Scoped {
-    fn default() -> Self {
-        Self(Scope::Public)
-    }
-}
+pub struct WsService(Arc<Mutex<Option<(Door, Scope)>>>);
 
 impl WsService {
-    /// Lets requests in, if they are not let in somewhere else already.
+    /// Lets requests in, if they are not let in somewhere else already. `scope` is that of requests that say none.
     pub(super) fn listen(&self, rules: Rules, scope: Scope) -> Option<Sockets> {
-        let mut hosted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if hosted.door.as_ref().is_some_and(Door::is_open) {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.as_ref().is_some_and(|(door, _)| door.is_open()) {
             return None;
         }
         let (door, sockets) = Door::open(rules);
-        *hosted = Hosted {
-            door: Some(door),
-            scope: Scoped(scope),
-        };
+        *open = Some((door, scope));
         Some(sockets)
     }
 
     fn answer<B>(&self, request: &mut Request<B>) -> Result<Response<String>, Refusal> {
         let answer = upgrade::answer(request)?;
-        let (door, scope) = {
-            let hosted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            (hosted.door.clone(), hosted.scope.0)
-        };
+        let open = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let (door, scope) = open.ok_or_else(unavailable)?;
         let link = Link::told(request.extensions(), scope);
-        let door = door.ok_or_else(unavailable)?;
-        door.admit(request, answer, link, None)
+        door.admit(request, answer, link)
     }
 }
 

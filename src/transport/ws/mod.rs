@@ -254,7 +254,10 @@ impl Ws {
     /// first. One that is hosted has none, and takes no notice.
     #[must_use]
     pub fn max_connections(mut self, max: usize) -> Self {
-        if let Source::Server { max_connections, .. } = &mut self.source {
+        if let Source::Server {
+            max_connections, ..
+        } = &mut self.source
+        {
             *max_connections = max;
         }
         self
@@ -281,7 +284,8 @@ impl Ws {
                 let own = own.map(|scope| (scope, section(&url)));
                 let advertised = self.external.advertised(own.into_iter().collect());
                 if advertised.is_empty() {
-                    let reason = "where the public finds a hosted WebSocket must be said as external";
+                    let reason =
+                        "where the public finds a hosted WebSocket must be said as external";
                     return Err(Error::unsupported(reason));
                 }
                 let sockets = service.listen(self.rules, self.external.scope(scope));
@@ -409,7 +413,6 @@ async fn accepted(accept: Accept<WsSocket>) -> Result<Connection<WsIo<BoxIo>>, E
         link,
         request,
         waited,
-        _tasks,
     } = accept.raw;
     // What its HTTP part took is over already.
     let deadline = accept.deadline;
@@ -423,7 +426,9 @@ async fn accepted(accept: Accept<WsSocket>) -> Result<Connection<WsIo<BoxIo>>, E
         let upgraded = upgrade.await;
         upgraded.map_err(|error| Error::new(ErrorKind::Handshake, error))
     };
-    let upgraded = within(deadline, upgrade).await.map_err(|error| error.at(|| at))?;
+    let upgraded = within(deadline, upgrade)
+        .await
+        .map_err(|error| error.at(|| at))?;
     let io = BoxIo::new(TokioIo::new(upgraded));
     let mut connection = Connection::new(WsIo::new(io, frame::Side::Server, b""), section)
         .with_deadline(deadline)

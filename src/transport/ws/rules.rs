@@ -35,7 +35,9 @@ impl Rules {
                 ));
             }
         }
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok());
         let host = host.unwrap_or_default();
         let allowed = match &self.hosts {
             Some(hosts) => hosts.iter().any(|allowed| is_host(allowed, host)),
@@ -57,11 +59,15 @@ fn is_host(allowed: &str, host: &str) -> bool {
 }
 
 fn is_local_origin(origin: &str) -> bool {
-    origin.split_once("://").is_some_and(|(_, host)| is_local(name(host)))
+    origin
+        .split_once("://")
+        .is_some_and(|(_, host)| is_local(name(host)))
 }
 
 fn is_local(host: &str) -> bool {
-    let ip = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let ip = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
     match ip.unwrap_or(host).parse::<IpAddr>() {
         Ok(ip) => ip.to_canonical().is_loopback(),
         Err(_) => host.eq_ignore_ascii_case("localhost"),
@@ -150,7 +156,10 @@ mod tests {
 
     #[test]
     fn what_is_allowed_by_name_comes_in_from_everywhere_and_nothing_else() {
-        let rules = rules(&["https://App.example"], &["chat.example", "other.example:8443"]);
+        let rules = rules(
+            &["https://App.example"],
+            &["chat.example", "other.example:8443"],
+        );
         for scope in [Scope::Device, Scope::Public] {
             let check = |host, origin| check(&rules, host, origin, scope);
             assert_eq!(check("Chat.example:1", Some("https://app.example")), 200);
@@ -172,7 +181,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, "localhost".parse().expect("a value"));
         headers.append(header::ORIGIN, "http://localhost".parse().expect("a value"));
-        headers.append(header::ORIGIN, "http://evil.example".parse().expect("a value"));
+        headers.append(
+            header::ORIGIN,
+            "http://evil.example".parse().expect("a value"),
+        );
         assert!(Rules::default().check(&headers, Scope::Device).is_err());
     }
 }

@@ -26,11 +26,11 @@ use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::TcpStream,
-    task::{AbortHandle, Id, JoinSet},
+    task::{AbortHandle, JoinSet},
     time::Instant,
 };
 use tower::{ServiceExt as _, util::BoxCloneService};
-use tower_multiserver_core::{ACCEPT_TIMEOUT, BoxError, LocalAddr, PeerAddr, Scope};
+use tower_multiserver_core::{ACCEPT_TIMEOUT, BoxError, Io, LocalAddr, PeerAddr, Scope};
 use tower_service::Service;
 
 use super::{
@@ -39,9 +39,8 @@ use super::{
 };
 use crate::transport::{external::External, tcp};
 
-/// The most that a request's head may hold, so that no more is kept of a peer that is not in yet. Browsers and proxies
-/// stay far below.
-const MAX_HEAD: usize = 64 * 1024;
+/// The most that a request's head may hold, since an accepted connection keeps it: as much as Node allows.
+const MAX_HEAD: usize = 16 * 1024;
 
 /// What answers the requests that want no WebSocket.
 #[derive(Clone)]
@@ -59,11 +58,16 @@ impl Fallback {
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         let service = service.map_response(|response: Response<B>| response.map(any_body));
-        Self(Arc::new(Mutex::new(service.map_err(Into::into).boxed_clone())))
+        Self(Arc::new(Mutex::new(
+            service.map_err(Into::into).boxed_clone(),
+        )))
     }
 
     fn service(&self) -> Boxed {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -87,13 +91,10 @@ pub(super) struct Site {
     pub(super) external: External,
 }
 
-/// The tasks of a server's HTTP connections. They end with the last of its clones.
-pub(super) type Tasks = Arc<Mutex<JoinSet<()>>>;
-
-/// HTTP connections, bounded: a newcomer never waits for room.
+/// HTTP connections, bounded: a newcomer never waits for room. Dropping it ends them, but for what is a WebSocket by then.
 pub(super) struct Connections {
     site: Arc<Site>,
-    tasks: Tasks,
+    tasks: JoinSet<()>,
     oldest_first: VecDeque<Entry>,
     max: usize,
 }
@@ -108,7 +109,7 @@ impl Connections {
     pub(super) fn new(site: Site, max: usize) -> Self {
         Self {
             site: Arc::new(site),
-            tasks: Tasks::default(),
+            tasks: JoinSet::new(),
             oldest_first: VecDeque::new(),
             max: max.max(1),
         }
@@ -116,12 +117,8 @@ impl Connections {
 
     /// Forgets those that ended.
     pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Poll::Ready(Some(ended)) = tasks.poll_join_next_with_id(cx) {
-            let id: Id = match ended {
-                Ok((id, ())) => id,
-                Err(error) => error.id(),
-            };
+        while let Poll::Ready(Some(ended)) = self.tasks.poll_join_next_with_id(cx) {
+            let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
             self.oldest_first.retain(|entry| entry.task.id() != id);
         }
     }
@@ -132,7 +129,10 @@ impl Connections {
         let local = match tuned {
             Ok(local) => local,
             Err(error) => {
-                tracing::debug!(error = &error as &dyn std::error::Error, "lost after accept");
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "lost after accept"
+                );
                 return;
             }
         };
@@ -149,13 +149,11 @@ impl Connections {
         };
         let requests = Requests {
             site: self.site.clone(),
-            tasks: Arc::downgrade(&self.tasks),
             link,
             first: AtomicBool::new(true),
             busy: busy.clone(),
         };
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        let task = tasks.spawn(http(stream, requests));
+        let task = self.tasks.spawn(http(stream, requests));
         self.oldest_first.push_back(Entry { task, host, busy });
     }
 
@@ -193,24 +191,25 @@ fn host(ip: IpAddr) -> IpAddr {
 }
 
 /// Serves one connection to its end, or until it is a WebSocket.
-async fn http(stream: TcpStream, requests: Requests) {
+async fn http(io: impl Io, requests: Requests) {
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(ACCEPT_TIMEOUT)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), requests)
+        .serve_connection(TokioIo::new(io), requests)
         .with_upgrades()
         .await;
     if let Err(error) = served {
-        tracing::debug!(error = &error as &dyn std::error::Error, "HTTP connection failed");
+        tracing::debug!(
+            error = &error as &dyn std::error::Error,
+            "HTTP connection failed"
+        );
     }
 }
 
 /// The requests of one connection.
 struct Requests {
     site: Arc<Site>,
-    /// Weak, since the tasks hold this.
-    tasks: std::sync::Weak<Mutex<JoinSet<()>>>,
     link: Link,
     first: AtomicBool,
     busy: Busy,
@@ -226,7 +225,10 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
         let response = self.respond(request);
         Box::pin(async {
             let response = response.await;
-            Ok(response.map(|body| Counted { body, _guard: guard }))
+            Ok(response.map(|body| Counted {
+                body,
+                _guard: guard,
+            }))
         })
     }
 }
@@ -245,9 +247,8 @@ impl Requests {
         let path = site.path.as_ref();
         let ours = path.is_none_or(|path| path == request.uri().path());
         let (answer, fallback) = if ours && upgrade::is_wanted(&request) {
-            let tasks = self.tasks.upgrade();
             let answer = upgrade::answer(&mut request)
-                .and_then(|answer| site.door.admit(&mut request, answer, link, tasks));
+                .and_then(|answer| site.door.admit(&mut request, answer, link));
             (answer.unwrap_or_else(Response::from), None)
         } else {
             let refusal = Refusal::new(StatusCode::NOT_FOUND, "there is nothing here");
@@ -263,7 +264,11 @@ impl Requests {
     }
 }
 
-async fn fall_back(service: Boxed, mut request: Request<Incoming>, link: Link) -> Response<AnyBody> {
+async fn fall_back(
+    service: Boxed,
+    mut request: Request<Incoming>,
+    link: Link,
+) -> Response<AnyBody> {
     let extensions = request.extensions_mut();
     extensions.insert::<Scope>(link.scope);
     link.peer.map(|addr| extensions.insert(PeerAddr(addr)));

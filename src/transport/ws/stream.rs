@@ -164,7 +164,9 @@ impl<I: Io> Stream<I> {
             if waits && got > before {
                 break;
             }
-            if waits && buf.remaining() >= MIN_DIRECT && self.decoder.left() >= buf.remaining() as u64
+            if waits
+                && buf.remaining() >= MIN_DIRECT
+                && self.decoder.left() >= buf.remaining() as u64
             {
                 ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
                 let payload = &mut buf.filled_mut()[got..];
@@ -262,7 +264,9 @@ impl<I: Io> Stream<I> {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         ready!(self.poll_written(cx))?;
-        let all = bufs.iter().fold(0, |all: usize, buf| all.saturating_add(buf.len()));
+        let all = bufs
+            .iter()
+            .fold(0, |all: usize, buf| all.saturating_add(buf.len()));
         let len = all.min(MAX_WRITE);
         let mut room = len;
         let parts = bufs.iter().map(|buf| {

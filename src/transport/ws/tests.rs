@@ -28,7 +28,10 @@ fn raw(side: Side, size: usize) -> (Ws, DuplexStream) {
 
 fn pair(size: usize) -> (Ws, Ws) {
     let (client, server) = duplex(size);
-    (WsIo::new(client, Side::Client, b""), WsIo::new(server, Side::Server, b""))
+    (
+        WsIo::new(client, Side::Client, b""),
+        WsIo::new(server, Side::Server, b""),
+    )
 }
 
 async fn read_exactly<const N: usize>(io: &mut (impl tokio::io::AsyncRead + Unpin)) -> [u8; N] {
@@ -47,17 +50,28 @@ fn violation(error: &io::Error) -> Option<Violation> {
 
 /// Random-looking bytes that tell when some are lost or doubled.
 fn pattern(len: usize) -> Vec<u8> {
-    (0..len as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+    (0..len as u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect()
 }
 
 #[tokio::test]
 async fn bytes_arrive_whatever_the_sizes_of_writes_reads_and_pipe() {
     let sent = pattern(300_000);
-    for (pipe, write, read) in [(1, 50, 1), (7, 100_000, 3), (64, 1, 4096), (200_000, 70_000, 9)] {
+    for (pipe, write, read) in [
+        (1, 50, 1),
+        (7, 100_000, 3),
+        (64, 1, 4096),
+        (200_000, 70_000, 9),
+    ] {
         let sent = &sent[..sent.len().min(pipe * 2000)];
         for swapped in [false, true] {
             let (client, server) = pair(pipe);
-            let (mut from, mut to) = if swapped { (server, client) } else { (client, server) };
+            let (mut from, mut to) = if swapped {
+                (server, client)
+            } else {
+                (client, server)
+            };
             let send = async {
                 for chunk in sent.chunks(write) {
                     from.write_all(chunk).await.expect("a reader");
@@ -81,11 +95,18 @@ async fn bytes_arrive_whatever_the_sizes_of_writes_reads_and_pipe() {
 #[tokio::test]
 async fn a_write_is_one_binary_message_in_one_piece_masked_by_the_client_alone() {
     let (mut server, mut peer) = raw(Side::Server, 100);
-    let parts = [io::IoSlice::new(b"he"), io::IoSlice::new(b""), io::IoSlice::new(b"llo")];
+    let parts = [
+        io::IoSlice::new(b"he"),
+        io::IoSlice::new(b""),
+        io::IoSlice::new(b"llo"),
+    ];
     assert!(tokio::io::AsyncWrite::is_write_vectored(&server));
     assert_eq!(server.write_vectored(&parts).await.expect("room"), 5);
     let mut bytes = [0; 100];
-    let len = peer.read(&mut bytes).await.expect("a message, without a flush");
+    let len = peer
+        .read(&mut bytes)
+        .await
+        .expect("a message, without a flush");
     assert_eq!(bytes[..len], *b"\x82\x05hello");
 
     let (mut client, mut peer) = raw(Side::Client, 100);
@@ -114,7 +135,9 @@ async fn one_huge_message_streams_through_a_bounded_buffer() {
     let payload = pattern(8 << 20);
     let send = async {
         // Declares 2^40 bytes, and begins with 8 MiB.
-        peer.write_all(b"\x82\x7f\x00\x00\x01\x00\x00\x00\x00\x00").await.expect("a reader");
+        peer.write_all(b"\x82\x7f\x00\x00\x01\x00\x00\x00\x00\x00")
+            .await
+            .expect("a reader");
         peer.write_all(&payload).await.expect("a reader");
     };
     let receive = async {
@@ -125,7 +148,11 @@ async fn one_huge_message_streams_through_a_bounded_buffer() {
             let len = client.read(&mut some[..size]).await.expect("payload");
             assert!(some[..len] == payload[at..at + len]);
             at += len;
-            assert!(client.stream().buffered() <= 3 * 64 * 1024, "{}", client.stream().buffered());
+            assert!(
+                client.stream().buffered() <= 3 * 64 * 1024,
+                "{}",
+                client.stream().buffered()
+            );
             if at == payload.len() {
                 break;
             }
@@ -136,7 +163,11 @@ async fn one_huge_message_streams_through_a_bounded_buffer() {
     let mut byte = [0];
     let mut buf = tokio::io::ReadBuf::new(&mut byte);
     assert_pending!(client.enter(|cx, mut ws| Pin::new(&mut *ws).stream().poll_read(cx, &mut buf)));
-    assert_eq!(client.stream().buffered(), 0, "an idle connection holds no buffer");
+    assert_eq!(
+        client.stream().buffered(),
+        0,
+        "an idle connection holds no buffer"
+    );
 }
 
 #[tokio::test]
@@ -165,7 +196,9 @@ async fn a_split_connection_wakes_its_writer_though_its_reader_answers_pings() {
         write.flush().await
     });
     assert_pending!(writer.poll());
-    peer.write_all(b"\x89\x80\0\0\0\0\x82\x81\0\0\0\0x").await.expect("room");
+    peer.write_all(b"\x89\x80\0\0\0\0\x82\x81\0\0\0\0x")
+        .await
+        .expect("room");
     let mut byte = [0];
     let mut reader = task::spawn(read.read(&mut byte));
     assert_ready!(reader.poll()).expect("the byte after the ping, without waiting for the pong");
@@ -189,7 +222,9 @@ async fn a_split_connection_wakes_its_writer_though_its_reader_answers_pings() {
 #[tokio::test]
 async fn a_ping_is_answered_by_whoever_reads_and_a_pong_is_ignored() {
     let (mut client, mut peer) = raw(Side::Client, 1000);
-    peer.write_all(b"\x8a\x03abc\x89\x02hi\x82\x01x").await.expect("room");
+    peer.write_all(b"\x8a\x03abc\x89\x02hi\x82\x01x")
+        .await
+        .expect("room");
     assert_eq!(read_exactly(&mut client).await, *b"x");
     let pong: [u8; 8] = read_exactly(&mut peer).await;
     assert_eq!(pong[..2], *b"\x8a\x82");
@@ -199,13 +234,20 @@ async fn a_ping_is_answered_by_whoever_reads_and_a_pong_is_ignored() {
 #[tokio::test]
 async fn of_many_pings_the_latest_is_answered_once_there_is_room() {
     let (mut client, mut peer) = raw(Side::Client, 4000);
-    client.write_all(&[7; 4000]).await.expect("one message of room");
+    client
+        .write_all(&[7; 4000])
+        .await
+        .expect("one message of room");
     for n in 0..200 {
         peer.write_all(&[0x89, 1, n]).await.expect("room");
     }
     peer.write_all(b"\x82\x01x").await.expect("room");
     assert_eq!(read_exactly(&mut client).await, *b"x");
-    assert!(client.stream().buffered() < 1000, "{}", client.stream().buffered());
+    assert!(
+        client.stream().buffered() < 1000,
+        "{}",
+        client.stream().buffered()
+    );
     let _message: [u8; 4008] = {
         let drained = async {
             client.flush().await.expect("a reader");
@@ -304,8 +346,14 @@ async fn the_end_of_the_transport_without_a_close_is_an_error_at_every_byte() {
         let error = client.read_to_end(&mut read).await.expect_err("truncated");
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
         assert!(b"abcdef".starts_with(&read[..]));
-        assert_eq!(read_error(&mut client).await.kind(), io::ErrorKind::UnexpectedEof);
-        client.write_all(b"still").await.expect("our direction is open");
+        assert_eq!(
+            read_error(&mut client).await.kind(),
+            io::ErrorKind::UnexpectedEof
+        );
+        client
+            .write_all(b"still")
+            .await
+            .expect("our direction is open");
     }
 }
 
@@ -315,13 +363,18 @@ async fn after_a_shutdown_the_close_waits_for_the_peers_and_reading_goes_on() {
     server.write_all(b"a").await.expect("room");
     server.shutdown().await.expect("room");
     server.shutdown().await.expect("once more changes nothing");
-    let error = server.write_all(b"x").await.expect_err("our direction is over");
+    let error = server
+        .write_all(b"x")
+        .await
+        .expect_err("our direction is over");
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     assert_eq!(read_exactly(&mut peer).await, *b"\x82\x01a");
     let mut byte = [0];
     assert_pending!(task::spawn(peer.read(&mut byte)).poll());
 
-    peer.write_all(b"\x82\x81\0\0\0\0b\x88\x82\0\0\0\0\x0f\xa0").await.expect("room");
+    peer.write_all(b"\x82\x81\0\0\0\0b\x88\x82\0\0\0\0\x0f\xa0")
+        .await
+        .expect("room");
     let mut read = Vec::new();
     server.read_to_end(&mut read).await.expect("a clean end");
     assert_eq!(read, b"b");
@@ -346,7 +399,9 @@ async fn what_is_written_after_the_peers_close_goes_out_before_ours() {
     };
     let peer = async {
         // Data and a close without a code in one go, as the JavaScript implementation ends.
-        peer.write_all(b"\x82\x82\0\0\0\0ab\x88\x80\0\0\0\0").await.expect("room");
+        peer.write_all(b"\x82\x82\0\0\0\0ab\x88\x80\0\0\0\0")
+            .await
+            .expect("room");
         let mut all = Vec::new();
         peer.read_to_end(&mut all).await.expect("the end");
         all
@@ -372,12 +427,16 @@ async fn a_peer_that_closed_and_does_not_read_is_given_up_after_30_seconds() {
 #[tokio::test]
 async fn a_close_that_says_an_error_is_no_clean_end() {
     let (mut client, mut peer) = raw(Side::Client, 100);
-    peer.write_all(b"\x82\x01a\x88\x02\x03\xf1").await.expect("room");
+    peer.write_all(b"\x82\x01a\x88\x02\x03\xf1")
+        .await
+        .expect("room");
     let mut read = Vec::new();
     let error = client.read_to_end(&mut read).await.expect_err("1009");
     assert_eq!(read, b"a");
     assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Aborted>());
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Aborted>());
     assert_eq!(inner.map(|aborted| aborted.code()), Some(1009));
     let answer: [u8; 8] = read_exactly(&mut peer).await;
     assert_eq!(answer[..2], *b"\x88\x82");
@@ -390,9 +449,15 @@ async fn a_drop_after_a_shutdown_brings_the_close_to_a_peer_that_is_still_writin
     drop(server);
     let (mut read, mut write) = split(peer);
     let writing = async {
-        write.write_all(b"\x82\xfe\x03\xe8\0\0\0\0").await.expect("a reader");
+        write
+            .write_all(b"\x82\xfe\x03\xe8\0\0\0\0")
+            .await
+            .expect("a reader");
         write.write_all(&[7; 1000]).await.expect("a reader");
-        write.write_all(b"\x88\x80\0\0\0\0").await.expect("a reader");
+        write
+            .write_all(b"\x88\x80\0\0\0\0")
+            .await
+            .expect("a reader");
     };
     let mut close = Vec::new();
     let (_, read) = tokio::join!(writing, read.read_to_end(&mut close));
@@ -418,7 +483,10 @@ async fn a_drop_without_a_shutdown_ends_the_transport_at_once() {
     drop(client);
     let mut read = Vec::new();
     let error = server.read_to_end(&mut read).await.expect_err("truncated");
-    assert_eq!((&read[..], error.kind()), (&b"a"[..], io::ErrorKind::UnexpectedEof));
+    assert_eq!(
+        (&read[..], error.kind()),
+        (&b"a"[..], io::ErrorKind::UnexpectedEof)
+    );
 }
 
 #[tokio::test]
@@ -448,6 +516,60 @@ async fn bytes_behind_the_handshake_are_the_first_to_be_read() {
     let mut client = WsIo::new(ours, Side::Client, b"\x82\x03a");
     peer.write_all(b"bc").await.expect("room");
     assert_eq!(read_exactly(&mut client).await, *b"abc");
+}
+
+/// Another implementation, of the same frames.
+#[tokio::test]
+async fn tungstenite_reads_what_we_write_and_we_read_what_it_writes() {
+    use futures_util::{SinkExt as _, StreamExt as _};
+    use tokio_tungstenite::{
+        WebSocketStream,
+        tungstenite::protocol::{Message, Role},
+    };
+
+    let sent = pattern(400_000);
+    for (side, role) in [(Side::Client, Role::Server), (Side::Server, Role::Client)] {
+        let (ours, theirs) = duplex(5000);
+        let (mut read, mut write) = split(WsIo::new(ours, side, b""));
+        let mut peer = WebSocketStream::from_raw_socket(theirs, role, None).await;
+        let we_write = async {
+            for chunk in sent.chunks(70_000) {
+                write.write_all(chunk).await.expect("a reader");
+            }
+            write.shutdown().await.expect("a reader");
+        };
+        let we_read = async {
+            let mut received = Vec::new();
+            read.read_to_end(&mut received).await.expect("a clean end");
+            assert!(received == sent);
+        };
+        let they = async {
+            let mut received = Vec::new();
+            while received.len() < sent.len() {
+                let message = peer.next().await.expect("more").expect("a good frame");
+                received.extend_from_slice(&message.into_data());
+            }
+            assert!(received == sent);
+            peer.send(Message::Ping("are you there".into()))
+                .await
+                .expect("open");
+            let mut at = 0;
+            for len in [0, 1, 125, 126, 65_535, 65_536, usize::MAX] {
+                let end = sent.len().min(at + len.min(sent.len()));
+                let message = Message::Binary(sent[at..end].to_vec().into());
+                peer.send(message).await.expect("a reader");
+                at = end;
+            }
+            peer.close(None).await.expect("a reader");
+            let mut answers = Vec::new();
+            while let Some(answer) = peer.next().await {
+                answers.push(answer.expect("a good frame"));
+            }
+            assert_eq!(answers[0], Message::Pong("are you there".into()));
+            assert_eq!(answers[1], Message::Close(None));
+        };
+        tokio::join!(we_write, we_read, they);
+    }
 }
 
 #[test]

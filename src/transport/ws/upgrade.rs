@@ -78,7 +78,10 @@ pub(super) fn answer<B>(request: &mut Request<B>) -> Result<Response<String>, Re
 
 fn bad_request(reason: String) -> Refusal {
     let refusal = Refusal::new(StatusCode::BAD_REQUEST, reason);
-    refusal.with(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))
+    refusal.with(
+        header::SEC_WEBSOCKET_VERSION,
+        HeaderValue::from_static("13"),
+    )
 }
 
 /// The first subprotocol that was offered. It means nothing to us, but a browser that offered some closes without one;
@@ -86,14 +89,20 @@ fn bad_request(reason: String) -> Refusal {
 fn first_protocol(headers: &HeaderMap) -> Option<HeaderValue> {
     let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
     let first = offered.split(',').next()?.trim();
-    HeaderValue::from_str(first).ok().filter(|first| !first.is_empty())
+    HeaderValue::from_str(first)
+        .ok()
+        .filter(|first| !first.is_empty())
 }
 
 /// Whether a header that is a list has this item.
 fn names(headers: &HeaderMap, name: header::HeaderName, item: &str) -> bool {
     let values = headers.get_all(name);
     let mut items = values.iter().filter_map(|value| value.to_str().ok());
-    items.any(|items| items.split(',').any(|i| i.trim().eq_ignore_ascii_case(item)))
+    items.any(|items| {
+        items
+            .split(',')
+            .any(|i| i.trim().eq_ignore_ascii_case(item))
+    })
 }
 
 #[cfg(test)]
@@ -142,7 +151,10 @@ mod tests {
             let response = answer(&mut request(changes)).expect("a good handshake");
             assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
             let headers = response.headers();
-            assert_eq!(headers["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+            assert_eq!(
+                headers["sec-websocket-accept"],
+                "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+            );
             assert_eq!(headers["upgrade"], "websocket");
             assert_eq!(headers["connection"], "Upgrade");
             assert_eq!(headers.len(), 3, "no extension, no subprotocol");

@@ -64,7 +64,9 @@ struct Parts<'a> {
 fn parse(section: &Section) -> Result<Parts<'_>, Error> {
     let url = section.args().and_then(|args| args.strip_prefix("//"));
     let Some(url) = url else {
-        return Err(Error::unsupported("a URL, `ws://HOST[:PORT][/PATH]`, is needed"));
+        return Err(Error::unsupported(
+            "a URL, `ws://HOST[:PORT][/PATH]`, is needed",
+        ));
     };
     if !url.bytes().all(|byte| byte.is_ascii_graphic()) {
         let reason = "a character in the URL that is not printable ASCII; write names as Punycode \
@@ -104,9 +106,14 @@ fn bad_host(host: &str) -> Error {
 
 /// An empty text, a name, an IPv4 address, or an IPv6 address in brackets without a zone, which is of this machine only.
 fn is_host(host: &str) -> bool {
-    match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+    match host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+    {
         Some(ip) => matches!(ip.parse(), Ok(IpAddr::V6(_))),
-        None => host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
+        None => host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
     }
 }
 
@@ -162,7 +169,11 @@ mod tests {
             ("ws://host:80", "host", "/"),
             ("ws://host:8989", "host:8989", "/"),
             ("ws://host:0/", "host:0", "/"),
-            ("ws://Host-1.example.:65535/a/b", "Host-1.example.:65535", "/a/b"),
+            (
+                "ws://Host-1.example.:65535/a/b",
+                "Host-1.example.:65535",
+                "/a/b",
+            ),
             ("ws://127.0.0.1/x?y=z:1", "127.0.0.1", "/x?y=z:1"),
             ("ws://host?x", "host", "/?x"),
             ("ws://host:1?x", "host:1", "/?x"),
@@ -171,7 +182,11 @@ mod tests {
             ("ws://host/a%20b@c:d", "host", "/a%20b@c:d"),
         ] {
             let url = dial(text).expect(text);
-            assert_eq!((&*url.authority(), url.path.as_str()), (authority, path), "{text}");
+            assert_eq!(
+                (&*url.authority(), url.path.as_str()),
+                (authority, path),
+                "{text}"
+            );
             let section = section(&url.at.host, url.at.port, Some(path));
             let again = Url::from_section(&section).expect("what we write we read");
             assert_eq!(again, url);
@@ -182,14 +197,50 @@ mod tests {
     fn what_would_have_to_be_guessed_or_left_out_is_refused() {
         let long = format!("ws://{}/", "x".repeat(256));
         for text in [
-            "ws", "ws:", "ws:host", "ws:/host", "ws://", "ws:///path", "ws://:80", "ws://?x",
-            "ws://user@host", "ws://user:secret@host/", "ws://host#f", "ws://host/p?x#f",
-            "ws://ho st", "ws://host/a b", "ws://host ", "ws:// host", "ws://host\\p", "ws://höst",
-            "ws://host/ö", "ws://%41", "ws://a,b", "ws://*", "ws://host:abc", "ws://host:-1",
-            "ws://host:+1", "ws://host:65536", "ws://host:8a", "ws://host:80:81", "ws://::1",
-            "ws://::1:80", "ws://[::1", "ws://::1]", "ws://[::1]80", "ws://[host]", "ws://[1.2.3.4]",
-            "ws://[fe80::1%25eth0]:80", "ws://[fe80::1%eth0]:80", "ws://[]", "ws://[[::1]]",
-            "ws://host/\r\nx: y", "ws://ho\r\nst", "ws://host/\0", "ws://host/\x7f", &long,
+            "ws",
+            "ws:",
+            "ws:host",
+            "ws:/host",
+            "ws://",
+            "ws:///path",
+            "ws://:80",
+            "ws://?x",
+            "ws://user@host",
+            "ws://user:secret@host/",
+            "ws://host#f",
+            "ws://host/p?x#f",
+            "ws://ho st",
+            "ws://host/a b",
+            "ws://host ",
+            "ws:// host",
+            "ws://host\\p",
+            "ws://höst",
+            "ws://host/ö",
+            "ws://%41",
+            "ws://a,b",
+            "ws://*",
+            "ws://host:abc",
+            "ws://host:-1",
+            "ws://host:+1",
+            "ws://host:65536",
+            "ws://host:8a",
+            "ws://host:80:81",
+            "ws://::1",
+            "ws://::1:80",
+            "ws://[::1",
+            "ws://::1]",
+            "ws://[::1]80",
+            "ws://[host]",
+            "ws://[1.2.3.4]",
+            "ws://[fe80::1%25eth0]:80",
+            "ws://[fe80::1%eth0]:80",
+            "ws://[]",
+            "ws://[[::1]]",
+            "ws://host/\r\nx: y",
+            "ws://ho\r\nst",
+            "ws://host/\0",
+            "ws://host/\x7f",
+            &long,
         ] {
             let error = dial(text).expect_err(text);
             assert!(error.is_unsupported(), "{text}");
@@ -206,7 +257,10 @@ mod tests {
             ("ws://0.0.0.0:0/ssb", "0.0.0.0", Some(0), Some("/ssb")),
         ] {
             let url = listen(text).expect(text);
-            assert_eq!((&*url.host, url.port, url.path.as_deref()), (host, port, path));
+            assert_eq!(
+                (&*url.host, url.port, url.path.as_deref()),
+                (host, port, path)
+            );
         }
         for text in ["ws:8989", "ws", "ws://:1/?x", "ws://a@:1", "ws://:x"] {
             listen(text).expect_err(text);

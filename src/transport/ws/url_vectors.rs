@@ -23,24 +23,52 @@ const STRICTER: [(&str, &[&str]); 8] = [
     (
         "a URL has a host",
         &[
-            "ws:host", "ws:host:80", "ws:/host", "ws:///path", "ws://", "ws:", "ws://:80",
-            "ws://:80/p", "ws://::1:80", "ws:::ffff:127.0.0.1", "ws:127.0.0.1", "ws:127.0.0.1:80",
+            "ws:host",
+            "ws:host:80",
+            "ws:/host",
+            "ws:///path",
+            "ws://",
+            "ws:",
+            "ws://:80",
+            "ws://:80/p",
+            "ws://::1:80",
+            "ws:::ffff:127.0.0.1",
+            "ws:127.0.0.1",
+            "ws:127.0.0.1:80",
             "ws:null",
         ],
     ),
-    ("a port is a whole number from 0 to 65535", &["ws://host:65536", "ws://host:99999"]),
+    (
+        "a port is a whole number from 0 to 65535",
+        &["ws://host:65536", "ws://host:99999"],
+    ),
     (
         "junk behind the host is no path",
-        &["ws://host:abc", "ws://host:-1", "ws://host:8a", "ws://host:80:81", "ws://host\\path"],
+        &[
+            "ws://host:abc",
+            "ws://host:-1",
+            "ws://host:8a",
+            "ws://host:80:81",
+            "ws://host\\path",
+        ],
     ),
-    ("what is not sent is not said", &[
-        "ws://host:80/path?x=1#frag", "ws://host#f", "ws://user:pass@host:80/p", "ws://user@host",
-    ]),
+    (
+        "what is not sent is not said",
+        &[
+            "ws://host:80/path?x=1#frag",
+            "ws://host#f",
+            "ws://user:pass@host:80/p",
+            "ws://user@host",
+        ],
+    ),
     (
         "a URL is printable ASCII",
         &["ws://ho st", "ws://host:80 ", "ws://höst"],
     ),
-    ("a host is a name or an address", &["ws://a,b", "ws://%41", "ws://*"]),
+    (
+        "a host is a name or an address",
+        &["ws://a,b", "ws://%41", "ws://*"],
+    ),
 ];
 
 /// Host without case, port, and path with query.
@@ -53,7 +81,11 @@ fn ours(text: &str) -> Option<Dialed> {
         None => Section::new(text),
     };
     let url: Url = Address::new(section).finish("ws").ok()?;
-    Some((url.at.host.to_lowercase(), url.at.port, url.path.to_string()))
+    Some((
+        url.at.host.to_lowercase(),
+        url.at.port,
+        url.path.to_string(),
+    ))
 }
 
 fn theirs(row: &Value) -> Option<Dialed> {
@@ -87,5 +119,9 @@ fn urls_are_read_as_in_javascript_or_refused_for_a_reason() {
         }
     }
     let listed = STRICTER.iter().flat_map(|(_, texts)| *texts).count();
-    assert_eq!((differing, listed), (37, 37), "each row with a reason is there, once");
+    assert_eq!(
+        (differing, listed),
+        (37, 37),
+        "each row with a reason is there, once"
+    );
 }

@@ -118,7 +118,8 @@ impl CloseCode {
 
     /// The payload of our answer: the same code.
     pub(super) fn echo(self) -> Vec<u8> {
-        self.0.map_or_else(Vec::new, |code| code.to_be_bytes().into())
+        self.0
+            .map_or_else(Vec::new, |code| code.to_be_bytes().into())
     }
 
     pub(super) fn aborted(self) -> Option<Aborted> {
@@ -135,7 +136,9 @@ mod tests {
 
     #[test]
     fn a_close_code_is_one_that_may_be_sent() {
-        for code in [1000, 1001, 1002, 1003, 1007, 1011, 1012, 1013, 1014, 3000, 4999] {
+        for code in [
+            1000, 1001, 1002, 1003, 1007, 1011, 1012, 1013, 1014, 3000, 4999,
+        ] {
             let payload = u16::to_be_bytes(code);
             let close = CloseCode::parse(&payload).expect("a valid code");
             assert_eq!(close.echo(), payload);

@@ -140,3 +140,50 @@ impl fmt::Debug for Buffer {
 fn class(size: usize) -> usize {
     usize::from(size == BATCH)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_is_used_again_and_only_a_few_wait_for_it() {
+        let first = Buffer::batch();
+        let memory = first.bytes.as_ptr();
+        drop(first);
+        let again = Buffer::batch();
+        assert_eq!((again.bytes.as_ptr(), again.filled()), (memory, &[][..]));
+
+        let many: Vec<_> = (0..3 * SPARE_MAX)
+            .flat_map(|_| [Buffer::batch(), Buffer::frame()])
+            .collect();
+        drop(many);
+        SPARE.with_borrow(|spare| {
+            assert_eq!([SPARE_MAX; 2], spare.each_ref().map(Vec::len));
+            assert!(spare[0].iter().all(|bytes| bytes.len() == FRAME));
+            assert!(spare[1].iter().all(|bytes| bytes.len() == BATCH));
+        });
+    }
+
+    #[test]
+    fn a_buffer_keeps_what_is_in_it_when_it_moves() {
+        let mut buffer = Buffer::batch();
+        buffer.push(&[1; 3000]);
+        buffer.push(b"the rest");
+        buffer.consume(3000);
+        let small = buffer.small().unwrap();
+        assert_eq!((small.filled(), small.size()), (&b"the rest"[..], FRAME));
+        let mut spacious = small.spacious();
+        assert_eq!(
+            (spacious.filled(), spacious.size()),
+            (&b"the rest"[..], BATCH)
+        );
+        spacious.consume(4);
+        let mut spacious = spacious.spacious();
+        assert_eq!(
+            (spacious.filled(), spacious.room().len()),
+            (&b"rest"[..], BATCH - 4)
+        );
+        spacious.consume(100);
+        assert!(spacious.small().is_none());
+    }
+}

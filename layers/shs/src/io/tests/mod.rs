@@ -2,6 +2,7 @@
 
 mod endings;
 mod flow;
+mod turns;
 mod wire;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -59,4 +60,8 @@ fn to_far(stream: &[u8]) -> Vec<u8> {
     let opened = opener.open(stream, &mut text).unwrap();
     text.truncate(opened.written);
     text
+}
+
+fn text(length: usize) -> Vec<u8> {
+    (0..length).map(|i| (7 * i + 3) as u8).collect()
 }

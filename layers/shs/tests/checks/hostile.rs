@@ -1,0 +1,247 @@
+//! Peers that do not keep to the protocol.
+
+use serde::Deserialize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tower_multiserver_core::{AppKey, ErrorKind, Identity, PublicKey, Role, Seed, Transform};
+use tower_multiserver_shs::{
+    Args, ShsLayer,
+    handshake::{Client, HELLO, HandshakeError, Server},
+};
+
+use crate::support::*;
+
+#[derive(Deserialize)]
+struct Own {
+    honest: Honest,
+    msg1_bad: Vec<Message1>,
+    msg2_bad: Vec<Message2>,
+}
+
+#[derive(Deserialize)]
+struct Honest {
+    app_key: String,
+    server_seed: String,
+}
+
+#[derive(Deserialize)]
+struct Message1 {
+    name: String,
+    msg1: String,
+}
+
+#[derive(Deserialize)]
+struct Message2 {
+    name: String,
+    msg2: String,
+}
+
+fn own() -> Own {
+    serde_json::from_str(include_str!("../vectors/shs1-own.json")).unwrap()
+}
+
+fn bytes(text: &str) -> [u8; 32] {
+    hex::decode(text).unwrap().try_into().unwrap()
+}
+
+impl Honest {
+    fn app_key(&self) -> AppKey {
+        AppKey::from_bytes(bytes(&self.app_key))
+    }
+
+    fn server(&self) -> Identity {
+        Identity::from_seed(&Seed::from_bytes(bytes(&self.server_seed)))
+    }
+}
+
+/// What a server answers to that, and how its handshake ends.
+async fn answer(server: ShsLayer, said: &[u8]) -> (Vec<u8>, Upgraded) {
+    let (mut near, far) = tokio::io::duplex(1000);
+    near.write_all(said).await.unwrap();
+    let upgraded = server.upgrade(pipe(far), Role::Accept).await;
+    let mut heard = Vec::new();
+    near.read_to_end(&mut heard).await.unwrap();
+    (heard, upgraded)
+}
+
+#[tokio::test]
+async fn whoever_is_not_of_the_network_gets_no_byte() {
+    let bob = identity();
+    let key = bob.public_key();
+    let other = AppKey::from_bytes([9; 32]);
+    let (_, wrong) = Client::new(&other, &identity(), key).unwrap();
+    let mut tls = [0x5a; 64];
+    tls[..6].copy_from_slice(&[0x16, 3, 1, 2, 0, 1]);
+    for said in [
+        &wrong[..],
+        b"GET / HTTP/1.1\r\nHost: example.invalid\r\nUser-Agent: somebody else\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n and so on, and so on, and on",
+        &tls,
+        &[0; 64],
+    ] {
+        let (heard, upgraded) = answer(ShsLayer::new(bob.clone()), said).await;
+        assert!(heard.is_empty());
+        assert_eq!(upgraded.as_ref().unwrap_err().kind(), ErrorKind::Handshake);
+        assert_eq!(cause(&upgraded), Some(HandshakeError::BadHello));
+    }
+
+    let client = ShsLayer::new(identity()).app_key(other);
+    let (client, server) = meet(client, ShsLayer::new(bob.clone()), to(&bob)).await;
+    assert_eq!(cause(&client), Some(HandshakeError::HelloRefused));
+    assert_eq!(cause(&server), Some(HandshakeError::BadHello));
+}
+
+#[tokio::test]
+async fn a_hello_of_small_order_gets_no_byte_and_harms_nobody() {
+    let own = own();
+    let layer = ShsLayer::new(own.honest.server()).app_key(own.honest.app_key());
+    for bad in &own.msg1_bad {
+        let said = hex::decode(&bad.msg1).unwrap();
+        let (heard, upgraded) = answer(layer.clone(), &said).await;
+        assert!(heard.is_empty(), "{}", bad.name);
+        assert_eq!(
+            cause(&upgraded),
+            Some(HandshakeError::BadHello),
+            "{}",
+            bad.name
+        );
+    }
+    let client = ShsLayer::new(identity()).app_key(own.honest.app_key());
+    let (client, server) = meet(client, layer, to(&own.honest.server())).await;
+    assert!(client.is_ok() && server.is_ok());
+}
+
+#[tokio::test]
+async fn a_client_says_nothing_more_to_a_bad_hello() {
+    let own = own();
+    for bad in own.msg2_bad.iter().map(Some).chain([None]) {
+        let layer = ShsLayer::new(identity()).app_key(own.honest.app_key());
+        let (near, mut far) = tokio::io::duplex(1000);
+        let server = async {
+            let mut hello = [0; HELLO];
+            far.read_exact(&mut hello).await.unwrap();
+            // Without a vector, what it has said comes back.
+            let answer = bad.map(|bad| hex::decode(&bad.msg2).unwrap());
+            far.write_all(&answer.unwrap_or(hello.to_vec()))
+                .await
+                .unwrap();
+            let mut more = Vec::new();
+            far.read_to_end(&mut more).await.unwrap();
+            more
+        };
+        let role = to(&own.honest.server());
+        let (upgraded, more) = tokio::join!(layer.upgrade(pipe(near), role), server);
+        let name = bad.map(|bad| &bad.name);
+        assert!(more.is_empty(), "{name:?}");
+        assert_eq!(cause(&upgraded), Some(HandshakeError::BadHello), "{name:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_of_hand_made_arguments_says_nothing_to_a_key_that_nobody_can_hold() {
+    let (near, mut far) = tokio::io::duplex(1000);
+    let key = PublicKey::from_bytes([0; 32]);
+    let role = Role::Dial(Args { key, seed: None });
+    let upgraded = ShsLayer::new(identity()).upgrade(pipe(near), role).await;
+    assert_eq!(
+        upgraded.as_ref().unwrap_err().kind(),
+        ErrorKind::Unsupported
+    );
+    assert_eq!(cause(&upgraded), Some(HandshakeError::BadServerKey));
+    assert_eq!(far.read(&mut [0; 9]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_proof_before_the_servers_hello_is_refused() {
+    let bob = identity();
+    let key = bob.public_key();
+    let alice = identity();
+    // A whole handshake as somebody else once saw it.
+    let (client, hello) = Client::new(&AppKey::SSB, &alice, key).unwrap();
+    let server = Server::new(&AppKey::SSB, &bob).unwrap();
+    let (_, answered) = server.receive_hello(&hello).unwrap();
+    let (_, auth) = client.receive_hello(&answered).unwrap();
+
+    let said = [&hello[..], &auth[..]].concat();
+    let (heard, upgraded) = answer(ShsLayer::new(bob), &said).await;
+    assert_eq!(heard.len(), HELLO);
+    assert_eq!(cause(&upgraded), Some(HandshakeError::BadAuth));
+}
+
+/// Who minds, what the other side makes of its silence, and what both have said by then.
+fn expected(message: usize) -> (HandshakeError, HandshakeError, usize, usize) {
+    use HandshakeError::*;
+    match message {
+        0 => (HelloRefused, BadHello, 64, 0),
+        1 => (BadHello, ClientGone, 64, 64),
+        2 => (AuthRefused, BadAuth, 64 + 112, 64),
+        _ => (BadAccept, BadAccept, 64 + 112, 64 + 80),
+    }
+}
+
+async fn meet_through(middleman: Middleman) -> (Upgraded, Upgraded, Heard) {
+    let bob = identity();
+    let (near, near_end) = tokio::io::duplex(1000);
+    let (far_end, far) = tokio::io::duplex(1000);
+    tokio::join!(
+        ShsLayer::new(identity()).upgrade(pipe(near), to(&bob)),
+        // It has nothing to say, and leaves when it has heard the client.
+        async {
+            let upgraded = ShsLayer::new(bob.clone())
+                .upgrade(pipe(far), Role::Accept)
+                .await;
+            upgraded.map(|mut connection| {
+                drop(connection.get_mut());
+                connection
+            })
+        },
+        middleman.relay(near_end, far_end),
+    )
+}
+
+#[tokio::test]
+async fn after_a_changed_byte_its_receiver_says_nothing_more() {
+    for (message, length) in MESSAGES.into_iter().enumerate() {
+        for at in 0..length {
+            let middleman = Middleman {
+                message,
+                at,
+                is_change: true,
+            };
+            let (client, server, heard) = meet_through(middleman).await;
+            let (to_client, to_server, from_client, from_server) = expected(message);
+            assert_eq!(cause(&client), Some(to_client), "{middleman:?}");
+            // A server that was heard has done its part.
+            match message {
+                3 => assert!(server.is_ok()),
+                _ => assert_eq!(cause(&server), Some(to_server), "{middleman:?}"),
+            }
+            assert_eq!(heard.from_client, from_client, "{middleman:?}");
+            assert_eq!(heard.from_server, from_server, "{middleman:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_end_anywhere_ends_both_sides() {
+    use HandshakeError::*;
+    for (message, length) in MESSAGES.into_iter().enumerate() {
+        for at in 0..length {
+            let middleman = Middleman {
+                message,
+                at,
+                is_change: false,
+            };
+            let (client, server, _) = meet_through(middleman).await;
+            let expected = if message < 2 {
+                HelloRefused
+            } else {
+                AuthRefused
+            };
+            assert_eq!(cause(&client), Some(expected), "{middleman:?}");
+            match message {
+                3 => assert!(server.is_ok()),
+                _ => assert_eq!(cause(&server), Some(ClientGone), "{middleman:?}"),
+            }
+        }
+    }
+}
