@@ -1,0 +1,2 @@
+// A page knows of no network interfaces.
+module.exports = { networkInterfaces: () => ({}) }

@@ -1,0 +1,21 @@
+//! Against the JavaScript multiserver, unmodified from npm: both directions, each stack, and from a browser.
+//!
+//! These tests need Node, npm and Chromium. Where something is missing they say so on stderr and pass; with
+//! `MULTISERVER_INTEROP=required` in the environment they fail instead.
+
+#[cfg(test)]
+#[macro_use]
+mod harness;
+
+#[cfg(test)]
+mod addresses;
+#[cfg(test)]
+mod browser;
+#[cfg(all(test, feature = "cli"))]
+mod command_line;
+#[cfg(test)]
+mod exchange;
+#[cfg(test)]
+mod greeting;
+#[cfg(test)]
+mod refusals;
