@@ -1,8 +1,8 @@
 //! The texts of `vectors/plugin-parse-vectors.json`: what the `parse` of each plugin of npm multiserver 3.8.2 makes of
 //! them, and what our stacks make of them.
 
+#![cfg(test)]
 #![cfg(all(
-    test,
     unix,
     feature = "unix",
     feature = "ws",

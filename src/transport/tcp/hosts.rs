@@ -49,8 +49,8 @@ fn without_zone(host: &str) -> &str {
     host.split_once('%').map_or(host, |(address, _)| address)
 }
 
+#[cfg(test)]
 #[cfg(all(
-    test,
     unix,
     feature = "unix",
     feature = "ws",

@@ -7,7 +7,7 @@ use tower_multiserver_core::ErrorKind;
 pub(super) enum Differs {
     /// A wildcard is expanded to the addresses of the interfaces. JavaScript tells `::`, which nobody can dial.
     Wildcard,
-    /// An IPv6 link-local address is told nobody: without the zone of the machine that dials it means nothing.
+    /// An IPv6 link-local address is told to nobody: without the zone of the machine that dials it means nothing.
     LinkLocal,
     /// Only an IP address has a zone. JavaScript cuts a name at the percent sign as well.
     Zone,
@@ -15,7 +15,7 @@ pub(super) enum Differs {
     ScopeOfHost,
     /// Nobody is told an address of a scope that the server does not have.
     ScopeOfServer,
-    /// Who says an external address has it told, also when the listener itself is for this machine, behind a proxy.
+    /// An external address is told, also when the listener itself is on this machine only, as behind a proxy.
     ExternalIsTold,
     /// No external address is none, not one that is empty.
     NoExternal,
@@ -25,7 +25,7 @@ pub(super) enum Differs {
     DefaultPort,
     /// A semicolon in a section is escaped. JavaScript takes it for the end of an address, and breaks the text apart.
     Semicolon,
-    /// To listen nowhere is an error. JavaScript starts a server that is told nobody.
+    /// To listen nowhere is an error. JavaScript starts a server that nobody is told of.
     Nowhere,
     /// Nothing is bound for a WebSocket that is hosted, so nothing is known of a name: it must be said as external.
     HostedName,
