@@ -51,53 +51,46 @@ async fn the_command_is_told_who_is_there() {
     assert_eq!(client.text().lines().nth(1), Some("nobody"));
 }
 
-#[tokio::test]
-async fn when_the_connection_breaks_the_command_is_killed_with_all_that_it_started() {
-    let args = [
-        "listen",
-        "net:127.0.0.1:0~shs",
-        "--exec",
-        "echo started; sleep 1000 & sleep 1000; :",
-    ];
-    let mut server = Program::start(args);
-    let listening = loop {
+/// A server that tells people, and its address. Its command has its stderr too, which ends with the last of them.
+async fn listen(address: &str, command: &str) -> (Program, String) {
+    let mut server = Program::start(["listen", address, "--exec", command]);
+    loop {
         let line = server.line().await.expect("it listens");
         if let Some(listening) = line.strip_prefix("listening on ") {
-            break listening.to_owned();
+            let at = listening.strip_suffix(" (device)").expect("a scope");
+            return (server, at.to_owned());
         }
-    };
-    let at = listening.strip_suffix(" (device)").expect("a scope");
-    let mut client = Program::connect(at, &[]);
-    assert_eq!(client.receive(8).await, b"started\n");
-    drop(client);
-    while !server
-        .line()
-        .await
-        .expect("an error")
-        .starts_with("error: ")
-    {}
-    server.signal("TERM").await;
-    // The command has the server's stderr too: it ends when the last of them has.
-    assert_eq!(server.end().await.code, Some(0));
+    }
+}
+
+#[tokio::test]
+async fn when_the_connection_breaks_the_command_is_killed_with_all_that_it_started() {
+    for command in [
+        "echo started; sleep 1000 & sleep 1000; :",
+        // It takes no input any more.
+        "exec 0<&-; echo started; sleep 1000 & sleep 1000; :",
+    ] {
+        let (mut server, at) = listen("net:127.0.0.1:0~shs", command).await;
+        let mut client = Program::connect(&at, &[]);
+        client.send(b"some input").await;
+        assert_eq!(client.receive(8).await, b"started\n");
+        drop(client);
+        while !server
+            .line()
+            .await
+            .expect("an error")
+            .starts_with("error: ")
+        {}
+        server.signal("TERM").await;
+        assert_eq!(server.end().await.code, Some(0), "{command}");
+    }
 }
 
 #[tokio::test]
 async fn a_second_signal_kills_the_commands_too() {
-    let args = [
-        "listen",
-        "net:127.0.0.1:0",
-        "--exec",
-        "echo started; sleep 1000 & sleep 1000; :",
-    ];
-    let mut server = Program::start(args);
-    let listening = loop {
-        let line = server.line().await.expect("it listens");
-        if let Some(listening) = line.strip_prefix("listening on ") {
-            break listening.to_owned();
-        }
-    };
-    let at = listening.strip_suffix(" (device)").expect("a scope");
-    let mut client = Program::connect(at, &[]);
+    let command = "echo started; sleep 1000 & sleep 1000; :";
+    let (mut server, at) = listen("net:127.0.0.1:0", command).await;
+    let mut client = Program::connect(&at, &[]);
     assert_eq!(client.receive(8).await, b"started\n");
     server.signal("INT").await;
     while server.line().await.expect("a note") != "shutting down" {}

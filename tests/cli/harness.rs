@@ -36,6 +36,8 @@ impl Program {
     pub(crate) fn start<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_multiserver"))
             .args(args)
+            // It speaks for peers, and nobody else may.
+            .env("MULTISERVER_REMOTE", "an impostor")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

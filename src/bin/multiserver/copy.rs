@@ -128,9 +128,13 @@ mod tests {
         future::{pending, ready},
         pin::Pin,
         task::{Context, Poll},
+        time::Duration,
     };
 
-    use tokio::io::{BufWriter, duplex};
+    use tokio::{
+        io::{BufWriter, duplex},
+        time::timeout,
+    };
 
     use super::*;
 
@@ -138,7 +142,7 @@ mod tests {
         io::ErrorKind::BrokenPipe.into()
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_message_is_not_held_back_while_the_source_is_silent() {
         let (mut input, mut source) = duplex(1024);
         let (sink, mut output) = duplex(1024);
@@ -151,7 +155,7 @@ mod tests {
             heard
         };
         tokio::select! {
-            heard = talking => assert_eq!(&heard, b"hello"),
+            heard = timeout(Duration::from_secs(1), talking) => assert_eq!(&heard.unwrap(), b"hello"),
             _ = copying => panic!("the source has not ended"),
         }
     }

@@ -107,9 +107,6 @@ fn ws(args: &str) -> Result<Endpoint, &'static str> {
         return Err("the URL has a fragment");
     }
     let (authority, path) = url.split_at(url.find(['/', '?']).unwrap_or(url.len()));
-    if authority.contains('@') {
-        return Err("the URL has a user name");
-    }
     let end = match authority.rfind(']') {
         Some(bracket) => bracket + 1,
         None => authority.find(':').unwrap_or(authority.len()),

@@ -35,9 +35,9 @@ enum Handler {
     Exec(Arc<str>),
 }
 
-/// With the pipes or the socket that each may need besides its own, this stays below the 1024 descriptors that a process
-/// usually may have.
-const MAX_CONNECTIONS: usize = 250;
+/// With `--exec` each takes four descriptors. With the unfinished handshakes of one address, 256 at most, that is less than
+/// the 1024 that a process usually may have.
+const MAX_CONNECTIONS: usize = 160;
 
 /// Serves until a signal comes, or for one connection.
 pub(crate) async fn run(args: cli::Listen, report: Report) -> Result<(), Failure> {
@@ -66,6 +66,9 @@ pub(crate) async fn run(args: cli::Listen, report: Report) -> Result<(), Failure
     })?;
     for (scope, address) in listening.all_addresses() {
         report.listening(address, *scope);
+    }
+    if listening.all_addresses().is_empty() {
+        report.note("listening, but nowhere that could be told to others");
     }
     match mode {
         Mode::Bridge => bridge_one(listening, &mut signals, report).await,
@@ -151,7 +154,7 @@ async fn bridge_one(
             next = listening.next() => match next {
                 Some(Ok(connection)) => break connection,
                 Some(Err(error)) => report.error(&error.into()),
-                None => return Err(Error::new(ErrorKind::Closed, "there can be no connections any more").into()),
+                None => return Err(ended()),
             },
             () = signals.next() => return Ok(()),
         }
@@ -193,7 +196,15 @@ async fn serve(
             },
         }
     }
-    Ok(())
+    match closing {
+        true => Ok(()),
+        false => Err(ended()),
+    }
+}
+
+/// Every listener has failed for good.
+fn ended() -> Failure {
+    Error::new(ErrorKind::Closed, "nothing can be accepted any more").into()
 }
 
 async fn handle(peer: Connection, handler: Handler, report: Report) -> Result<Info, Failure> {

@@ -1,7 +1,11 @@
 //! What must hold of every handshake.
 
+use curve25519_dalek::{EdwardsPoint, Scalar, constants::EIGHT_TORSION};
+use sha2::{Digest, Sha512};
 use tower_multiserver_core::{AppKey, Identity, PublicKey};
 use zeroize::ZeroizeOnDrop;
+
+use crate::secretbox;
 
 use super::{secrets::Secrets, vectors::own, *};
 
@@ -147,6 +151,45 @@ fn a_client_that_dials_another_key_is_refused_by_the_server() {
         server.receive_auth(&auth).unwrap_err(),
         HandshakeError::BadAuth
     );
+}
+
+/// A key with a part of small order: some of its signatures are good, but its shared secrets are not those of a key that
+/// somebody holds.
+#[test]
+fn a_client_key_outside_of_the_group_is_refused_though_its_signature_is_good() {
+    let honest = own().honest;
+    let mut secrets = honest.client_secrets();
+    secrets.receive_hello(&honest.msg2.0).unwrap();
+    let signed = secrets.signed_by_client(honest.server_key());
+    let secret = Scalar::from(12_345_u64);
+    let answer_to = |key: EdwardsPoint| {
+        let key = key.compress().to_bytes();
+        let sign = |nonce: u64| {
+            let nonce = Scalar::from(nonce);
+            let commitment = EdwardsPoint::mul_base(&nonce).compress().to_bytes();
+            let hash = Sha512::digest([&commitment, &key, &signed[..]].concat());
+            let answer = nonce + Scalar::from_bytes_mod_order_wide(&hash.into()) * secret;
+            [commitment, answer.to_bytes(), key].concat()
+        };
+        let is_good = |proof: &Vec<u8>| {
+            let signature = proof[..64].try_into().unwrap();
+            PublicKey::from_bytes(key).verify(&*signed, signature)
+        };
+        let proof = (1..).map(sign).find(is_good).unwrap();
+        let mut auth = [0; AUTH];
+        let (tag, sealed) = auth.split_at_mut(16);
+        tag.copy_from_slice(&secretbox::seal(
+            &secrets.auth_key(),
+            &[0; 24],
+            &proof,
+            sealed,
+        ));
+        honest.server_auth().receive_auth(&auth)
+    };
+    let inside = EdwardsPoint::mul_base(&secret);
+    answer_to(inside).unwrap();
+    let refusal = answer_to(inside + EIGHT_TORSION[1]).unwrap_err();
+    assert_eq!(refusal, HandshakeError::BadAuth);
 }
 
 #[test]

@@ -129,9 +129,21 @@ pub(super) fn ephemeral(random: Hex<32>) -> [u8; 32] {
 }
 
 impl Honest {
+    pub(super) fn server_key(&self) -> PublicKey {
+        PublicKey::from_bytes(self.server_pk.0)
+    }
+
+    /// What the client knows before the server's hello.
+    pub(super) fn client_secrets(&self) -> Box<Secrets> {
+        let mut secrets = Secrets::new(&app_key(self.app_key), &self.client_eph_sk.0);
+        let server = self.server_key().to_x25519().unwrap();
+        secrets.with_server(&server).unwrap();
+        secrets
+    }
+
     pub(super) fn client(&self) -> Client {
         let secrets = Secrets::new(&app_key(self.app_key), &self.client_eph_sk.0);
-        let server = PublicKey::from_bytes(self.server_pk.0);
+        let server = self.server_key();
         let (client, hello) =
             Client::with_secrets(secrets, &identity(self.client_seed), server).unwrap();
         assert_eq!(hello, self.msg1.0);

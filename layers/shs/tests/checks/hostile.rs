@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tower_multiserver_core::{AppKey, ErrorKind, Identity, PublicKey, Role, Seed, Transform};
+use tower_multiserver_core::{
+    AppKey, Error, ErrorKind, Identity, PublicKey, Role, Seed, Transform,
+};
 use tower_multiserver_shs::{
     Args, ShsLayer,
     handshake::{Client, HELLO, HandshakeError, Server},
@@ -113,13 +115,15 @@ async fn a_hello_of_small_order_gets_no_byte_and_harms_nobody() {
 #[tokio::test]
 async fn a_client_says_nothing_more_to_a_bad_hello() {
     let own = own();
-    for bad in own.msg2_bad.iter().map(Some).chain([None]) {
+    let (reflected, bad) = own.msg2_bad.split_last().unwrap();
+    assert_eq!(reflected.name, "reflected msg1");
+    // Instead of that hello of another handshake, our own comes back.
+    for bad in bad.iter().map(Some).chain([None]) {
         let layer = ShsLayer::new(identity()).app_key(own.honest.app_key());
         let (near, mut far) = tokio::io::duplex(1000);
         let server = async {
             let mut hello = [0; HELLO];
             far.read_exact(&mut hello).await.unwrap();
-            // Without a vector, what it has said comes back.
             let answer = bad.map(|bad| hex::decode(&bad.msg2).unwrap());
             far.write_all(&answer.unwrap_or(hello.to_vec()))
                 .await
@@ -178,22 +182,15 @@ fn expected(message: usize) -> (HandshakeError, HandshakeError, usize, usize) {
     }
 }
 
-async fn meet_through(middleman: Middleman) -> (Upgraded, Upgraded, Heard) {
+/// Both sides leave when their handshake has ended.
+async fn meet_through(middleman: Middleman) -> (Result<(), Error>, Result<(), Error>, Heard) {
     let bob = identity();
     let (near, near_end) = tokio::io::duplex(1000);
     let (far_end, far) = tokio::io::duplex(1000);
+    let (client, server) = (ShsLayer::new(identity()), ShsLayer::new(bob.clone()));
     tokio::join!(
-        ShsLayer::new(identity()).upgrade(pipe(near), to(&bob)),
-        // It has nothing to say, and leaves when it has heard the client.
-        async {
-            let upgraded = ShsLayer::new(bob.clone())
-                .upgrade(pipe(far), Role::Accept)
-                .await;
-            upgraded.map(|mut connection| {
-                drop(connection.get_mut());
-                connection
-            })
-        },
+        async { client.upgrade(pipe(near), to(&bob)).await.map(drop) },
+        async { server.upgrade(pipe(far), Role::Accept).await.map(drop) },
         middleman.relay(near_end, far_end),
     )
 }

@@ -24,6 +24,8 @@
 //! | 21 | nonces carry | `box_stream::vectors::nonces_carry_and_wrap_as_in_javascript` |
 //! | 22 | empty frames are passed over, not without end | `io::tests::turns::empty_frames_give_others_their_turn_and_end_in_an_error` |
 
+#![expect(clippy::unwrap_used, reason = "what cannot go on has failed")]
+
 mod authorizing;
 mod deadline;
 mod dialing;

@@ -1,9 +1,7 @@
 //! Bytes in, bytes out.
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
-use tokio_test::{assert_pending, assert_ready, assert_ready_ok, io::Builder, task};
+use tokio_test::{assert_pending, assert_ready, io::Builder, task};
 
 use super::{buffer::BATCH, *};
 

@@ -87,6 +87,30 @@ fn empty_frames_give_others_their_turn_and_end_in_an_error() {
 }
 
 #[test]
+fn empty_frames_now_and_then_keep_a_connection_alive() {
+    let wire = Wire::new();
+    let mut io = near(wire.clone(), true);
+    let mut sealer = Sealer::new(key(&FAR));
+    let mut buf = [0; 9];
+    let mut read = task::spawn(io.read(&mut buf));
+    for _ in 0..200 {
+        wire.arrive(
+            (0..100)
+                .flat_map(|_| sealer.seal_nothing())
+                .collect::<Vec<_>>(),
+        );
+        loop {
+            assert_pending!(read.poll());
+            if !read.is_woken() {
+                break;
+            }
+        }
+    }
+    wire.arrive(from_far(&mut sealer, &[b"hello"]));
+    assert_eq!(assert_ready_ok!(read.poll()), 5);
+}
+
+#[test]
 fn bytes_that_bring_nothing_give_others_their_turn() {
     let wire = Wire::new();
     let mut io = near(wire.clone(), true);

@@ -1,0 +1,162 @@
+//! Reading: payload as it arrives, and what stands between it.
+
+use std::{
+    future::Future as _,
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::{Buf as _, BytesMut};
+use tokio::{
+    io::{AsyncReadExt as _, ReadBuf},
+    task::coop,
+    time::sleep,
+};
+use tower_multiserver_core::Io;
+
+use super::{
+    super::{
+        decode::Event,
+        violation::{CloseCode, Violation},
+    },
+    End, Stream,
+};
+
+/// A read buffer is of this size at first, so that thousands of quiet peers cost little, doubles up to
+/// [`MAX_READ`] as long as reads fill it, and is given back when there is nothing to read.
+pub(super) const MIN_READ: usize = 512;
+const MAX_READ: usize = 64 * 1024;
+
+/// A caller's buffer of this size or more is read into directly, where it cannot hold more than the frame.
+const MIN_DIRECT: usize = 4 * 1024;
+
+/// How long we may go on writing after the peer's close frame: as long as the JavaScript implementation waits for ours.
+const LAST_CALL: Duration = Duration::from_secs(30);
+
+impl<I: Io> Stream<I> {
+    pub(in super::super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = self.poll_payload(cx, buf);
+        if self.pong.is_some() || self.answering || self.closed {
+            // What fails here, the next write tells.
+            self.wakers.reader.register(cx.waker());
+            let _ = self.poll_finish();
+        }
+        read
+    }
+
+    /// Hands on all the payload that is here, and waits only when there is none.
+    fn poll_payload(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        while buf.remaining() > 0 {
+            let got = buf.filled().len();
+            let waits = if let Some(end) = self.end {
+                return match got > before {
+                    true => Poll::Ready(Ok(())),
+                    false => Poll::Ready(end.result()),
+                };
+            } else if self.decoder.left() == 0 {
+                match self.decoder.next(&mut self.input) {
+                    Ok(None) => true,
+                    Ok(Some(event)) => {
+                        self.on_event(event);
+                        match coop::poll_proceed(cx) {
+                            Poll::Ready(coop) => coop.made_progress(),
+                            Poll::Pending if got > before => break,
+                            Poll::Pending => return Poll::Pending,
+                        }
+                        false
+                    }
+                    Err(violation) => {
+                        self.fail(violation);
+                        false
+                    }
+                }
+            } else if self.input.is_empty() {
+                true
+            } else {
+                let left = usize::try_from(self.decoder.left()).unwrap_or(usize::MAX);
+                let len = left.min(self.input.len()).min(buf.remaining());
+                buf.put_slice(&self.input[..len]);
+                self.input.advance(len);
+                self.decoder.payload(&mut buf.filled_mut()[got..]);
+                self.patience.renew();
+                false
+            };
+            if waits && got > before {
+                break;
+            }
+            if waits
+                && buf.remaining() >= MIN_DIRECT
+                && self.decoder.left() >= buf.remaining() as u64
+            {
+                ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+                let payload = &mut buf.filled_mut()[got..];
+                match payload.is_empty() {
+                    true => self.end = Some(End::Truncated),
+                    false => self.decoder.payload(payload),
+                }
+                self.patience.renew();
+            } else if waits && ready!(self.poll_fill(cx))? == 0 {
+                self.end = Some(End::Truncated);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads what there is into the buffer.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.input.reserve(self.read_size);
+        let Poll::Ready(read) = pin!(self.io.read_buf(&mut self.input)).poll(cx) else {
+            if self.input.is_empty() {
+                self.input = BytesMut::new();
+            }
+            return Poll::Pending;
+        };
+        let read = read?;
+        if read >= self.read_size {
+            self.read_size = (self.read_size * 2).min(MAX_READ);
+        } else if read < self.read_size / 4 {
+            self.read_size = (self.read_size / 2).max(MIN_READ);
+        }
+        Poll::Ready(Ok(read))
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Data => return,
+            Event::Nothing => {}
+            Event::Ping(payload) => self.pong = Some(payload).filter(|_| !self.closed),
+            Event::Close(code) => return self.on_close(code),
+        }
+        if let Err(violation) = self.patience.spend() {
+            self.fail(violation);
+        }
+    }
+
+    fn on_close(&mut self, code: CloseCode) {
+        self.input = BytesMut::new();
+        let aborted = code.aborted();
+        self.end = Some(aborted.map_or(End::Closed(code), End::Aborted));
+        match self.ended || aborted.is_some() {
+            true => self.close(&code.echo()),
+            false => self.last_call = Some(Box::pin(sleep(LAST_CALL))),
+        }
+    }
+
+    fn fail(&mut self, violation: Violation) {
+        tracing::debug!(error = %violation, "closing");
+        self.input = BytesMut::new();
+        self.end = Some(End::Violation(violation));
+        self.close(&violation.code().to_be_bytes());
+    }
+}
