@@ -124,6 +124,23 @@ async fn when_the_server_is_full_the_oldest_quiet_connection_makes_room() {
     beside(&mut server, test).await;
 }
 
+#[tokio::test]
+async fn a_connection_that_ended_takes_no_place() {
+    let mut server = listen(Ws::new().max_connections(2), "ws://127.0.0.1:0").await;
+    let to = address(&server);
+    let test = async {
+        let mut quiet = raw(&to).await;
+        for _ in 0..5 {
+            let mut ended = raw(&to).await;
+            let close = PLAIN.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n");
+            assert_eq!(ask(&mut ended, close).await.0, 404);
+            rest(&mut ended).await;
+        }
+        assert_eq!(ask(&mut quiet, PLAIN).await.0, 404);
+    };
+    beside(&mut server, test).await;
+}
+
 #[cfg(target_os = "linux")] // Elsewhere this machine has one loopback address.
 #[tokio::test]
 async fn a_crowd_of_one_host_pushes_out_its_own_first() {

@@ -2,13 +2,13 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     task::{Context, Poll},
 };
 
 use tokio::task::{AbortHandle, Id, JoinSet};
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, one_host};
 
 /// Unfinished handshakes, side by side. When the set is full the oldest is dropped for the newest: first one of an
 /// address that has more than its share, so that one host alone cannot push the others out.
@@ -53,7 +53,7 @@ impl<T: Send + 'static> Handshakes<T> {
             self.drop_oldest();
         }
         let task = self.tasks.spawn(handshake);
-        let host = peer.map(host);
+        let host = peer.map(one_host);
         self.oldest_first.push_back(Entry { task, host });
     }
 
@@ -104,14 +104,6 @@ impl<T: Send + 'static> Handshakes<T> {
             };
             self.dropped = Some(Error::new(ErrorKind::Overloaded, reason));
         }
-    }
-}
-
-/// What counts as one host: an IPv4 address, or the /64 that an IPv6 host can choose its addresses from.
-fn host(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (!0 << 64)).into(),
-        v4 => v4,
     }
 }
 

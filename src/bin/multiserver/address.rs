@@ -2,10 +2,15 @@
 
 use std::fmt::Write as _;
 
-use tower_multiserver::{Address, Error, FromSection as _, MultiAddress, Section, grammar, shs};
+use tower_multiserver::{
+    Address, Error, FromSection as _, MultiAddress, Section, grammar,
+    net::HostPort,
+    shs, unix,
+    ws::{ListenUrl, Url},
+};
 
 use crate::{
-    endpoint::{self, Endpoint},
+    endpoint,
     failure::{Failure, root},
     input, print,
     report::harmless,
@@ -20,7 +25,7 @@ pub(crate) fn check(argument: &str) -> Result<(), Failure> {
     let mut report = String::new();
     let mut understood = false;
     for address in &addresses {
-        let verdict = match endpoint::check(address) {
+        let verdict = match endpoint::check_dial(address) {
             Ok(()) => {
                 understood = true;
                 "understood".to_owned()
@@ -61,23 +66,52 @@ pub(crate) fn explain(argument: &str) -> Result<(), Failure> {
 }
 
 fn explain_transport(section: &Section) -> String {
-    let here = |host: String| match host.is_empty() {
-        true => "this machine".to_owned(),
-        false => host,
+    let words = match section.name() {
+        "net" => HostPort::from_section(section).map(|to| {
+            let (port, host) = (to.port(), here(to.host()));
+            format!("TCP, port {port} of {host}")
+        }),
+        "ws" => explain_url(section),
+        "unix" => unix::Endpoint::from_section(section).map(|endpoint| match endpoint {
+            unix::Endpoint::Path(path) => {
+                format!(
+                    "unix domain socket of this machine, file {}",
+                    path.display()
+                )
+            }
+            unix::Endpoint::Abstract(name) => {
+                format!("unix domain socket of this machine, abstract name {name}")
+            }
+        }),
+        "channel" => Err(Error::unsupported("it connects the parts of one process")),
+        _ => Err(Error::unsupported("its transport is not known")),
     };
-    match Endpoint::read(section) {
-        Ok(Endpoint::Net { host, port }) => format!("TCP, port {port} of {}", here(host)),
-        Ok(Endpoint::Ws { host, port, path }) => {
-            format!(
-                "WebSocket, not encrypted by itself, port {port} of {}, path {path}",
-                here(host)
-            )
-        }
-        Ok(Endpoint::Unix { path }) => match path.strip_prefix('@') {
-            Some(name) => format!("unix domain socket of this machine, abstract name {name}"),
-            None => format!("unix domain socket of this machine, file {path}"),
+    words.unwrap_or_else(|error| not_understood(&error))
+}
+
+/// What can be dialed, or else listened at.
+fn explain_url(section: &Section) -> Result<String, Error> {
+    let (host, port, path) = match Url::from_section(section) {
+        Ok(url) => (url.host().to_owned(), url.port(), url.path().to_owned()),
+        Err(error) => match ListenUrl::from_section(section) {
+            Ok(url) => {
+                let path = url.path().unwrap_or("/").to_owned();
+                (url.host().to_owned(), url.port(), path)
+            }
+            Err(_) => return Err(error),
         },
-        Err(error) => not_understood(&error),
+    };
+    let host = here(&host);
+    Ok(format!(
+        "WebSocket, not encrypted by itself, port {port} of {host}, path {path}"
+    ))
+}
+
+/// An empty host is read as this one.
+fn here(host: &str) -> &str {
+    match host {
+        "localhost" => "this machine",
+        host => host,
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) async fn run(args: cli::Connect, report: Report) -> Result<(), Failur
         () = signals.next() => return Err(Failure::interrupted()),
     };
     let connection = dialed.map_err(|error| match error.is_unsupported() {
-        true => Failure::not_understood(error, &addresses, endpoint::check),
+        true => Failure::not_understood(error, &addresses, endpoint::check_dial),
         false => error.into(),
     })?;
     report.connection("connected to", connection.info());

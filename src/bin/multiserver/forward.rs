@@ -12,7 +12,7 @@ use crate::{
 /// The TCP server to forward to.
 pub(crate) fn target(text: &str) -> Result<Address, Failure> {
     let address = Address::new(Section::new("net").arg(text));
-    match endpoint::check(&address) {
+    match endpoint::check_dial(&address) {
         Ok(()) => Ok(address),
         Err(_) => Err(Failure::usage("--to needs HOST:PORT")),
     }

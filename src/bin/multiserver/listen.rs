@@ -61,7 +61,9 @@ pub(crate) async fn run(args: cli::Listen, report: Report) -> Result<(), Failure
     let listening = listening.map_err(|error| match error.kind() {
         // Nobody has shaken hands yet: the address must not be listened on.
         ErrorKind::Unauthorized => Failure::from(error).of_usage(),
-        ErrorKind::Unsupported => Failure::not_understood(error, &addresses, endpoint::check_names),
+        ErrorKind::Unsupported => {
+            Failure::not_understood(error, &addresses, endpoint::check_listen)
+        }
         _ => error.into(),
     })?;
     for (scope, address) in listening.all_addresses() {

@@ -4,10 +4,20 @@ use std::path::{Path, PathBuf};
 
 use tower_multiserver_core::{Error, FromSection, Section};
 
-/// What follows `unix:`.
+/// Where a unix socket is: the arguments of `unix:PATH` and `unix:@NAME`.
+///
+/// ```
+/// use tower_multiserver::{FromSection, Section, unix::Endpoint};
+///
+/// # fn main() -> Result<(), tower_multiserver::Error> {
+/// let section: Section = "unix:/run/app.sock".parse()?;
+/// assert_eq!(Endpoint::from_section(&section)?, Endpoint::Path("/run/app.sock".into()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Endpoint {
-    /// The path of a file.
+pub enum Endpoint {
+    /// The absolute path of a file.
     Path(PathBuf),
     /// A name in Linux's abstract namespace, without the `@`.
     Abstract(String),

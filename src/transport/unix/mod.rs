@@ -53,7 +53,9 @@ use tower_multiserver_core::{
 };
 use tower_service::Service;
 
-use self::{bind::SocketFile, endpoint::Endpoint};
+use self::bind::SocketFile;
+
+pub use self::endpoint::Endpoint;
 use super::{Linger, external::External};
 
 pub use self::credentials::PeerCredentials;

@@ -68,5 +68,6 @@ pub use self::{
     listen::WsListener,
     request::Request,
     settings::Ws,
+    url::{ListenUrl, Url},
     violation::{Aborted, Violation},
 };

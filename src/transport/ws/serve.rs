@@ -5,7 +5,7 @@ use std::{
     convert::Infallible,
     fmt,
     future::Future,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
@@ -30,7 +30,7 @@ use tokio::{
     time::Instant,
 };
 use tower::{ServiceExt as _, util::BoxCloneService};
-use tower_multiserver_core::{ACCEPT_TIMEOUT, BoxError, Io, LocalAddr, PeerAddr, Scope};
+use tower_multiserver_core::{ACCEPT_TIMEOUT, BoxError, Io, LocalAddr, PeerAddr, Scope, one_host};
 use tower_service::Service;
 
 use super::{
@@ -136,7 +136,7 @@ impl Connections {
                 return;
             }
         };
-        let host = host(peer.ip());
+        let host = one_host(peer.ip());
         if self.oldest_first.len() >= self.max {
             self.drop_one(host);
         }
@@ -179,14 +179,6 @@ impl fmt::Debug for Connections {
             .field("site", &self.site)
             .field("len", &self.oldest_first.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// What counts as one host: an IPv4 address, or the /64 that an IPv6 host can choose its addresses from.
-fn host(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (!0 << 64)).into(),
-        v4 => v4,
     }
 }
 

@@ -156,7 +156,7 @@ impl Ws {
             } => {
                 let listener = match &bound {
                     Some(bound) => net::take(bound, url.port.unwrap_or(0))?,
-                    None => tcp::bind(&url.host, url.port_or_default()).await?,
+                    None => tcp::bind(&url.host, url.port()).await?,
                 };
                 let local = listener.local_addr()?;
                 let path = url.path.as_deref();
@@ -197,5 +197,5 @@ fn hosted_at(url: &ListenUrl) -> Result<Option<Scope>, Error> {
 }
 
 fn section(url: &ListenUrl) -> Section {
-    url::section(&url.host, url.port_or_default(), url.path.as_deref())
+    url::section(&url.host, url.port(), url.path.as_deref())
 }

@@ -10,25 +10,48 @@ use crate::transport::tcp::HostPort;
 /// The port that a URL does not have to say (RFC 6455, section 3).
 const DEFAULT_PORT: u16 = 80;
 
-/// The arguments of a `ws` section, to dial.
+/// Where to dial: the arguments of `ws://HOST[:PORT][/PATH][?QUERY]`.
+///
+/// ```
+/// use tower_multiserver::{FromSection, Section, ws::Url};
+///
+/// # fn main() -> Result<(), tower_multiserver::Error> {
+/// let section: Section = "ws://example.com/chat?room=1".parse()?;
+/// let url = Url::from_section(&section)?;
+/// assert_eq!((url.host(), url.port(), url.path()), ("example.com", 80, "/chat?room=1"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Url {
-    /// The host without brackets; never empty.
+pub struct Url {
     pub(super) at: HostPort,
     pub(super) path: PathAndQuery,
 }
 
-/// The arguments of a `ws` section, to listen: the host may be empty and means this machine, there is no query.
+/// Where to listen: the arguments of `ws://[HOST][:PORT][/PATH]`. An empty host means this machine, there is no query.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ListenUrl {
-    /// The host without brackets; never empty.
+pub struct ListenUrl {
     pub(super) host: String,
     pub(super) port: Option<u16>,
-    /// `None` for all paths.
     pub(super) path: Option<String>,
 }
 
 impl Url {
+    /// A name or an address, without brackets; never empty.
+    pub fn host(&self) -> &str {
+        self.at.host()
+    }
+
+    /// The port; 80 where the URL says none.
+    pub fn port(&self) -> u16 {
+        self.at.port()
+    }
+
+    /// The path with the query; at least `/`.
+    pub fn path(&self) -> &str {
+        self.path.as_str()
+    }
+
     /// Host and port, as a `Host` header says them.
     pub(super) fn authority(&self) -> String {
         authority(&self.at.host, self.at.port)
@@ -144,8 +167,19 @@ impl FromSection for ListenUrl {
 }
 
 impl ListenUrl {
-    pub(super) fn port_or_default(&self) -> u16 {
+    /// A name or an address, without brackets; never empty.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port; 80 where the URL says none.
+    pub fn port(&self) -> u16 {
         self.port.unwrap_or(DEFAULT_PORT)
+    }
+
+    /// The only path of peers; `None` for all.
+    pub fn path(&self) -> Option<&str> {
+        self.path.as_deref()
     }
 }
 

@@ -3,12 +3,12 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower_layer::Layer;
 use tower_multiserver_core::{
-    Address, AppKey, ErrorKind, PublicKey, RemoteKey, Role, Seed, Transform,
+    Address, AppKey, ErrorKind, HalfClose, PublicKey, RemoteKey, Role, Seed, Transform,
 };
 use tower_multiserver_shs::{
     Args, ShsLayer,
     box_stream::{HEADER, Next, Opener, Sealer},
-    handshake::{ACCEPT, AUTH, HELLO, Server},
+    handshake::{ACCEPT, AUTH, HELLO},
 };
 use tower_service::Service;
 
@@ -82,14 +82,7 @@ async fn a_client_greets_unless_told_otherwise_and_no_application_hears_it() {
         let (near, mut far) = tokio::io::duplex(1000);
         let layer = ShsLayer::new(identity()).greeting(is_greeting);
         let server = async {
-            let mut hello = [0; HELLO];
-            far.read_exact(&mut hello).await.unwrap();
-            let server = Server::new(&AppKey::SSB, &bob).unwrap();
-            let (server, hello) = server.receive_hello(&hello).unwrap();
-            far.write_all(&hello).await.unwrap();
-            let mut auth = [0; AUTH];
-            far.read_exact(&mut auth).await.unwrap();
-            let (accept, outcome) = server.receive_auth(&auth).unwrap().accept();
+            let (accept, outcome) = serve(&mut far, &bob).await;
             far.write_all(&accept).await.unwrap();
             outcome
         };
@@ -113,14 +106,7 @@ async fn a_server_that_speaks_at_once_is_heard_whole() {
     let bob = identity();
     let (near, mut far) = tokio::io::duplex(1000);
     let server = async {
-        let mut hello = [0; HELLO];
-        far.read_exact(&mut hello).await.unwrap();
-        let server = Server::new(&AppKey::SSB, &bob).unwrap();
-        let (server, hello) = server.receive_hello(&hello).unwrap();
-        far.write_all(&hello).await.unwrap();
-        let mut auth = [0; AUTH];
-        far.read_exact(&mut auth).await.unwrap();
-        let (accept, outcome) = server.receive_auth(&auth).unwrap().accept();
+        let (accept, outcome) = serve(&mut far, &bob).await;
         let mut sealer = Sealer::new(outcome.sending);
         let mut stream = accept.to_vec();
         stream.extend([0; HEADER + 5]);
@@ -134,6 +120,33 @@ async fn a_server_that_speaks_at_once_is_heard_whole() {
     let mut heard = Vec::new();
     client.unwrap().read_to_end(&mut heard).await.unwrap();
     assert_eq!(heard, b"hello");
+}
+
+#[tokio::test]
+async fn a_transport_is_shut_down_with_our_direction_only_where_it_has_half_close() {
+    for has_half_close in [true, false] {
+        let bob = identity();
+        let (near, mut far) = tokio::io::duplex(1000);
+        let near = match has_half_close {
+            true => pipe(near).with(HalfClose),
+            false => pipe(near),
+        };
+        let server = async {
+            let (accept, _) = serve(&mut far, &bob).await;
+            far.write_all(&accept).await.unwrap();
+        };
+        let layer = ShsLayer::new(identity()).greeting(false);
+        let (client, ()) = tokio::join!(layer.upgrade(near, to(&bob)), server);
+        let mut client = client.unwrap();
+        client.shutdown().await.unwrap();
+        far.read_exact(&mut [0; HEADER]).await.unwrap();
+        let mut end = [0; 1];
+        let mut end = tokio_test::task::spawn(far.read(&mut end));
+        match has_half_close {
+            true => assert_eq!(tokio_test::assert_ready_ok!(end.poll()), 0),
+            false => tokio_test::assert_pending!(end.poll()),
+        }
+    }
 }
 
 #[tokio::test]

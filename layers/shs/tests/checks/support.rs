@@ -12,11 +12,11 @@ use tokio::{
     time::Instant,
 };
 use tower_multiserver_core::{
-    Accept, Address, Connection, Error, Identity, Io, Role, Section, Transform,
+    Accept, Address, AppKey, Connection, Error, Identity, Io, Role, Section, Transform,
 };
 use tower_multiserver_shs::{
     Args, ShsIo, ShsLayer,
-    handshake::{ACCEPT, AUTH, HELLO, HandshakeError},
+    handshake::{ACCEPT, AUTH, HELLO, HandshakeError, Outcome, Server},
 };
 use tower_service::Service;
 
@@ -99,6 +99,18 @@ pub(crate) async fn connected() -> (
     let (client, server) = (ShsLayer::new(identity()), ShsLayer::new(bob.clone()));
     let (client, server) = meet(client, server, to(&bob)).await;
     (client.unwrap(), server.unwrap())
+}
+
+/// A server by hand, up to its proof, which is still to be sent.
+pub(crate) async fn serve(io: &mut DuplexStream, bob: &Identity) -> ([u8; ACCEPT], Outcome) {
+    let mut hello = [0; HELLO];
+    io.read_exact(&mut hello).await.unwrap();
+    let server = Server::new(&AppKey::SSB, bob).unwrap();
+    let (server, hello) = server.receive_hello(&hello).unwrap();
+    io.write_all(&hello).await.unwrap();
+    let mut auth = [0; AUTH];
+    io.read_exact(&mut auth).await.unwrap();
+    server.receive_auth(&auth).unwrap().accept()
 }
 
 /// The cause that this crate gives.

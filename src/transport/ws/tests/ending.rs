@@ -154,6 +154,26 @@ async fn a_drop_after_a_shutdown_waits_a_second_for_a_mute_peer_and_no_longer() 
     assert_eq!((start.elapsed(), close.len()), (Duration::from_secs(1), 8));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_client_leaves_the_end_of_the_transport_to_the_server_for_a_second() {
+    for server_ends in [true, false] {
+        let (mut client, mut peer) = raw(Side::Client, 100);
+        client.shutdown().await.expect("room");
+        let start = Instant::now();
+        drop(client);
+        assert_eq!(read_exactly::<8>(&mut peer).await[..2], *b"\x88\x82");
+        peer.write_all(b"\x88\x02\x03\xe8").await.expect("open");
+        let mut nothing = Vec::new();
+        if server_ends {
+            peer.shutdown().await.expect("open");
+        }
+        peer.read_to_end(&mut nothing).await.expect("the end");
+        let second = Duration::from_secs(1);
+        let expected = if server_ends { Duration::ZERO } else { second };
+        assert_eq!((nothing.len(), start.elapsed()), (0, expected));
+    }
+}
+
 #[tokio::test]
 async fn a_drop_without_a_shutdown_ends_the_transport_at_once() {
     let (mut client, mut server) = pair(1000);

@@ -154,6 +154,11 @@ async fn errors_of_the_transport_pass_through() {
     );
     let mut io = near(Builder::new().write_error(error()).build(), true);
     assert_eq!(io.write(b"x").await.unwrap_err().kind(), error().kind());
+
+    let wire = Wire::new();
+    wire.state().is_stuck = true;
+    let error = near(wire, true).write(b"x").await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::WriteZero);
 }
 
 proptest! {

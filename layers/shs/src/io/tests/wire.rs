@@ -20,6 +20,8 @@ pub(super) struct State {
     pub(super) writes: Vec<Vec<u8>>,
     /// So many bytes more are taken.
     pub(super) room: usize,
+    /// Whether it takes nothing more, and does not say so.
+    pub(super) is_stuck: bool,
     pub(super) flushes: usize,
     pub(super) shutdowns: usize,
     pub(super) reads: usize,
@@ -102,6 +104,9 @@ impl AsyncWrite for Wire {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut state = self.state();
+        if state.is_stuck {
+            return Poll::Ready(Ok(0));
+        }
         let count = buf.len().min(state.room);
         if count == 0 {
             state.writer = Some(cx.waker().clone());
