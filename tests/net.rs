@@ -3,7 +3,7 @@
 mod support;
 
 use std::{
-    io,
+    io::{self, Read as _, Write as _},
     net::{Ipv4Addr, Ipv6Addr, TcpListener as StdListener},
 };
 
@@ -13,6 +13,7 @@ use support::{HANG, address, echo, round_trip};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    runtime::Runtime,
     time::timeout,
 };
 use tower::Layer as _;
@@ -21,7 +22,7 @@ use tower_multiserver::{
     StackExt as _,
     net::{Net, NetListener},
     noauth::NoauthLayer,
-    transport::Linger,
+    transport::{Linger, lingered},
 };
 
 type Server = Incoming<Net, NetListener, Linger<TcpStream>>;
@@ -223,6 +224,40 @@ async fn what_was_sent_before_a_shutdown_arrives_though_much_is_left_unread() {
         .expect("no hang")
         .expect("no reset");
     assert_eq!(all.len(), sent);
+}
+
+/// The runtime ends right after the connection, as that of a program does.
+#[test]
+fn a_program_that_waits_for_what_lingers_loses_nothing_at_its_end() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let peer = std::thread::spawn(move || {
+        let to: String = told.recv().expect("listening");
+        let mut peer = std::net::TcpStream::connect(&to["net:".len()..]).expect("connected");
+        let _ended: String = told.recv().expect("ended");
+        // The program never reads it, and a socket that is gone would answer with a reset.
+        peer.write_all(&[0; 100_000]).expect("sent");
+        let mut all = Vec::new();
+        peer.read_to_end(&mut all).expect("no reset");
+        all.len()
+    });
+    let runtime = Runtime::new().expect("a runtime");
+    let sent = runtime.block_on(async {
+        let mut server = listen(Net::new(), "net:127.0.0.1:0").await;
+        tell.send(self::told(&server)[0].1.clone()).expect("heard");
+        let mut accepted = server.next().await.expect("one").expect("accepted");
+        // More than the peer's kernel takes before the peer reads.
+        let mut sent = 0;
+        while let Some(written) = accepted.write(&[1; 10_000]).now_or_never() {
+            sent += written.expect("sent");
+        }
+        accepted.shutdown().await.expect("ended");
+        drop(accepted);
+        tell.send("ended".to_owned()).expect("heard");
+        lingered().await;
+        sent
+    });
+    drop(runtime);
+    assert_eq!(peer.join().expect("no panic"), sent);
 }
 
 #[tokio::test]

@@ -35,4 +35,4 @@ pub mod unix;
 pub mod ws;
 
 #[cfg(any(feature = "net", feature = "unix"))]
-pub use linger::Linger;
+pub use linger::{Linger, lingered};

@@ -16,13 +16,11 @@ mod report;
 mod signals;
 mod stacks;
 
-use std::{io, process::ExitCode, time::Duration};
+use std::{io, process::ExitCode};
 
 use clap::Parser as _;
-use tokio::{
-    runtime::{Handle, Runtime},
-    time::{sleep, timeout},
-};
+use tokio::runtime::Runtime;
+use tower_multiserver::transport::lingered;
 
 use crate::{
     cli::{AddressCommand, Cli, Command, KeyCommand},
@@ -73,28 +71,12 @@ fn on_runtime(program: impl Future<Output = Result<(), Failure>>) -> Result<(), 
     let runtime = Runtime::new().map_err(|error| Failure::io("cannot start", &error))?;
     let result = runtime.block_on(async {
         let result = program.await;
-        farewell().await;
+        lingered().await;
         result
     });
     // A read of stdin that is under way cannot be called off, and is not waited for.
     runtime.shutdown_background();
     result
-}
-
-/// A connection that was shut down and dropped lingers for up to a second, in a task of its own, so that the last bytes
-/// arrive.
-async fn farewell() {
-    const LINGER: Duration = Duration::from_millis(1200);
-    const PAUSE: Duration = Duration::from_millis(5);
-
-    let metrics = Handle::current().metrics();
-    let gone = async {
-        while metrics.num_alive_tasks() > 0 {
-            sleep(PAUSE).await;
-        }
-    };
-    // Who takes longer is cut off.
-    let _ = timeout(LINGER, gone).await;
 }
 
 /// Prints to stdout. That nobody reads it any more is no failure.

@@ -4,18 +4,14 @@ use std::{
     fmt, io,
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::BytesMut;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    runtime::Handle,
-    time::timeout,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tower_multiserver_core::Io;
 
 use super::{frame::Side, stream::Stream};
+use crate::transport::linger::linger;
 
 /// A byte stream over WebSocket messages, over a stream `I`.
 ///
@@ -32,9 +28,6 @@ use super::{frame::Side, stream::Stream};
 /// [`Aborted`](super::Aborted).
 pub struct WsIo<I: Io>(Option<Stream<I>>);
 
-/// How long a drop after a finished shutdown waits for the peer.
-const LINGER: Duration = Duration::from_secs(1);
-
 impl<I: Io> WsIo<I> {
     /// The stream after an opening handshake, with what was read behind it.
     pub(super) fn new(io: I, side: Side, read: &[u8]) -> Self {
@@ -50,10 +43,8 @@ impl<I: Io> Drop for WsIo<I> {
     fn drop(&mut self) {
         if let Some(stream) = self.0.take()
             && stream.lingers()
-            && let Ok(runtime) = Handle::try_current()
         {
-            // Nobody is left to own it; it ends by itself within the second.
-            runtime.spawn(timeout(LINGER, stream.linger()));
+            linger(stream.linger());
         }
     }
 }
