@@ -30,6 +30,8 @@ mod key;
 mod opener;
 mod sealer;
 #[cfg(test)]
+mod tests;
+#[cfg(test)]
 mod vectors;
 
 use std::{error, fmt, io};

@@ -1,4 +1,4 @@
-//! The vectors of `tests/vectors`, and what must hold of every stream.
+//! The streams of `tests/vectors`.
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -93,7 +93,7 @@ fn key(key: &str, nonce: &str) -> BoxKey {
 }
 
 /// One frame, or several where `text` is longer.
-fn sealed(sealer: &mut Sealer, text: &[u8]) -> Vec<u8> {
+pub(super) fn sealed(sealer: &mut Sealer, text: &[u8]) -> Vec<u8> {
     let mut out = vec![0; text.len() + HEADER * text.len().div_ceil(BODY_MAX)];
     let done = sealer.seal(text, &mut out);
     assert_eq!((done.read, done.written), (text.len(), out.len()));
@@ -101,7 +101,7 @@ fn sealed(sealer: &mut Sealer, text: &[u8]) -> Vec<u8> {
 }
 
 /// What comes out of `stream`, in the calls that it takes, and how it ends: `Ok` is the goodbye.
-fn opened(opener: &mut Opener, stream: &[u8]) -> (Vec<u8>, Result<(), BoxStreamError>) {
+pub(super) fn opened(opener: &mut Opener, stream: &[u8]) -> (Vec<u8>, Result<(), BoxStreamError>) {
     let (mut rest, mut text) = (stream, Vec::new());
     loop {
         let mut out = [0; 2 * BODY_MAX];
@@ -287,107 +287,5 @@ fn nonces_carry_and_wrap_as_in_javascript() {
         let mut opener = Opener::new(key(&wrap.key, &wrap.nonce));
         let (text, end) = opened(&mut opener, &stream);
         assert_eq!((text, end), (wrap.writes.concat().into_bytes(), Ok(())));
-    }
-}
-
-#[test]
-fn sealing_fills_the_room_and_no_more() {
-    let text = vec![5; 3 * BODY_MAX];
-    for (room, read, written) in [
-        (0, 0, 0),
-        (HEADER, 0, 0),
-        (HEADER + 1, 1, HEADER + 1),
-        (HEADER + BODY_MAX + HEADER, BODY_MAX, HEADER + BODY_MAX),
-        (
-            2 * HEADER + BODY_MAX + 9,
-            BODY_MAX + 9,
-            2 * HEADER + BODY_MAX + 9,
-        ),
-    ] {
-        let mut sealer = Sealer::new(BoxKey::new(&[1; 32], [2; 24]));
-        let mut out = vec![0; room];
-        let done = sealer.seal(&text, &mut out);
-        assert_eq!((done.read, done.written), (read, written), "{room}");
-        if written > 0 {
-            let mut opener = Opener::new(BoxKey::new(&[1; 32], [2; 24]));
-            assert_eq!(opened(&mut opener, &out[..written]).0.len(), read);
-        }
-    }
-}
-
-#[test]
-fn a_frame_waits_for_room_and_is_not_lost() {
-    let mut sealer = Sealer::new(BoxKey::new(&[1; 32], [2; 24]));
-    let frame = sealed(&mut sealer, b"hello");
-    let mut opener = Opener::new(BoxKey::new(&[1; 32], [2; 24]));
-    let mut out = [0; 4];
-    let done = opener.open(&frame, &mut out).unwrap();
-    assert_eq!(
-        (done.read, done.written, done.next),
-        (HEADER, 0, Next::Room(5))
-    );
-    let mut out = [0; 5];
-    let done = opener.open(&frame[HEADER..], &mut out).unwrap();
-    assert_eq!((done.read, done.written, done.next), (5, 5, Next::Sealed));
-    assert_eq!(&out, b"hello");
-}
-
-#[test]
-fn empty_frames_are_passed_over_in_turns() {
-    let mut sealer = Sealer::new(BoxKey::new(&[1; 32], [2; 24]));
-    let mut opener = Opener::new(BoxKey::new(&[1; 32], [2; 24]));
-    let stream = nothing(&mut sealer, 100);
-    let first = opener.open(&stream, &mut []).unwrap();
-    assert_eq!(
-        (first.read, first.written, first.next),
-        (64 * HEADER, 0, Next::Call)
-    );
-    let second = opener.open(&stream[first.read..], &mut []).unwrap();
-    assert_eq!(
-        (second.read, second.written, second.next),
-        (36 * HEADER, 0, Next::Sealed)
-    );
-}
-
-#[test]
-fn empty_frames_without_a_pause_or_a_byte_are_refused_in_the_end() {
-    let mut sealer = Sealer::new(BoxKey::new(&[1; 32], [2; 24]));
-    let mut opener = Opener::new(BoxKey::new(&[1; 32], [2; 24]));
-    fn open(opener: &mut Opener, stream: &[u8]) -> Result<(), BoxStreamError> {
-        let mut read = 0;
-        loop {
-            let opened = opener.open(&stream[read..], &mut [0; 1])?;
-            read += opened.read;
-            if opened.next == Next::Sealed {
-                return Ok(());
-            }
-        }
-    }
-    let most = 16_383;
-    open(&mut opener, &nothing(&mut sealer, most)).unwrap();
-    open(&mut opener, &sealed(&mut sealer, b"x")).unwrap();
-    open(&mut opener, &nothing(&mut sealer, most)).unwrap();
-    opener.pause();
-    open(&mut opener, &nothing(&mut sealer, most)).unwrap();
-    let end = open(&mut opener, &nothing(&mut sealer, 1));
-    assert_eq!(end, Err(BoxStreamError::Empty));
-}
-
-fn nothing(sealer: &mut Sealer, frames: usize) -> Vec<u8> {
-    (0..frames).flat_map(|_| sealer.seal_nothing()).collect()
-}
-
-#[test]
-fn every_error_of_the_stream_has_its_kind() {
-    for (error, kind) in [
-        (BoxStreamError::Forged, io::ErrorKind::InvalidData),
-        (BoxStreamError::TooLong, io::ErrorKind::InvalidData),
-        (BoxStreamError::Empty, io::ErrorKind::InvalidData),
-        (BoxStreamError::Truncated, io::ErrorKind::UnexpectedEof),
-    ] {
-        let outer = io::Error::from(error);
-        assert_eq!(outer.kind(), kind);
-        let inner = outer.get_ref().and_then(|inner| inner.downcast_ref());
-        assert_eq!(inner, Some(&error));
     }
 }

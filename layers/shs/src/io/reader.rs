@@ -114,12 +114,13 @@ impl Reader {
         let polled = io.poll_read(cx, &mut buf);
         let count = buf.filled().len();
         sealed.fill(count);
+        self.sealed = match count {
+            0 => sealed.small(),
+            _ => Some(sealed),
+        };
         if polled.is_pending() {
             self.opener.pause();
-            self.sealed = sealed.small();
-            return Poll::Pending;
         }
-        self.sealed = Some(sealed);
         ready!(polled)?;
         if count == 0 {
             self.opener.end()?;

@@ -26,7 +26,7 @@ async fn what_is_granted_becomes_a_fact_with_the_proven_key() {
         "{granted}"
     );
     assert!(
-        granted.contains("pipe") && !granted.contains("shs"),
+        granted.contains("pipe") && !granted.contains("~shs"),
         "{granted}"
     );
 
