@@ -17,6 +17,16 @@ use crate::{BoxError, Info, PublicKey};
 ///     true => Err("we do not talk to ourselves"),
 ///     false => Ok("guest"),
 /// });
+///
+/// // One that captures something gives each answer a share of it.
+/// let guests = std::sync::Arc::new(std::sync::Mutex::new(0));
+/// authorize(move |_: Peer| {
+///     let guests = guests.clone();
+///     async move {
+///         *guests.lock().map_err(|_| "out of order")? += 1;
+///         Ok::<_, &str>("guest")
+///     }
+/// });
 /// ```
 ///
 /// The layer that asks bounds the answer by the connection's deadline, and takes an error as a refusal.
