@@ -180,6 +180,8 @@ async fn serve(
         tokio::select! {
             () = signals.next() => {
                 if closing {
+                    // Waited for, since a command is killed when its handler is dropped.
+                    handlers.shutdown().await;
                     return Err(Failure::interrupted());
                 }
                 closing = true;
