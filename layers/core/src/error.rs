@@ -83,15 +83,6 @@ impl Error {
         let source = "the connection was not made before its deadline";
         Self::new(ErrorKind::Timeout, source)
     }
-
-    /// An error of the same kind and place as `self`, for a caller that wants to keep one and report the other.
-    fn caused(&self, source: BoxError) -> Self {
-        Self(Box::new(Inner {
-            kind: self.0.kind,
-            at: self.0.at.clone(),
-            source,
-        }))
-    }
 }
 
 /// Finds our own error again after a foreign middleware, such as tower's `Timeout`, has boxed it.
@@ -106,8 +97,8 @@ impl From<BoxError> for Error {
         let mut cause: Option<&(dyn error::Error + 'static)> = Some(&*source);
         while let Some(error) = cause {
             if let Some(ours) = ours(error) {
-                let ours = ours.caused("".into());
-                return ours.caused(source);
+                let (kind, at) = (ours.0.kind, ours.0.at.clone());
+                return Self(Box::new(Inner { kind, at, source }));
             }
             if let Some(kind) = foreign_kind(error) {
                 return Self::new(kind, source);
