@@ -6,7 +6,8 @@
 //   timeout        milliseconds of patience in a shs handshake
 //   auth           {mode: "allow" | "list" | "refuse" | "never", keys: [base64], delay: ms}; without delay it answers at once
 //   dir            the directory of the unix socket
-//   allowHalfOpen  whether net and unix servers may answer a peer that has ended
+//   allowHalfOpen  whether net and unix servers may answer a peer that has ended; an echo always may, since Node
+//                  would otherwise end its side as soon as the peer has, with an answer perhaps still on its way
 
 const http = require('http')
 const net = require('net')
@@ -27,10 +28,10 @@ exports.base64 = (key) => (key ? key.toString('base64') : null)
 exports.makeServer = async function (options, { onAuth, onError, onConnection }) {
   for (let attempt = 1; ; attempt++) {
     const ports = {
-      net: { host: '127.0.0.1', port: await freePort(), allowHalfOpen: Boolean(options.allowHalfOpen) },
+      net: { host: '127.0.0.1', port: await freePort(), allowHalfOpen: mayAnswerLate(options) },
       // The plugin dies when its port is taken, so it gets a server that listens already.
       ws: { host: '127.0.0.1', server: options.plugins.some((name) => name.startsWith('ws')) ? await httpServer() : undefined },
-      unix: { path: options.dir, allowHalfOpen: Boolean(options.allowHalfOpen) },
+      unix: { path: options.dir, allowHalfOpen: mayAnswerLate(options) },
     }
     const server = make(options, ports, authorizer(options.auth, onAuth))
     try {
@@ -87,4 +88,8 @@ function httpServer() {
     const server = http.createServer().on('error', reject)
     server.listen(0, '127.0.0.1', () => resolve(server))
   })
+}
+
+function mayAnswerLate (options) {
+  return options.behaviour === 'echo' || Boolean(options.allowHalfOpen)
 }
