@@ -30,6 +30,14 @@ pub enum ErrorKind {
     Io,
     /// The peer failed a transform's handshake, or ended it.
     Handshake,
+    /// The peer's certificate is not one that we trust, has expired, or is another's.
+    Certificate,
+    /// A proxy on the way refused, failed, or does not speak its protocol.
+    Proxy,
+    /// A device or service of this machine, such as a Bluetooth adapter, is off or absent.
+    Unavailable,
+    /// The peer sent more than a limit allows: a message too long, a bomb of compressed data.
+    Limit,
     /// We know the peer, or the way it came, and refuse it.
     Unauthorized,
     /// The deadline passed before the connection was made.
@@ -157,6 +165,10 @@ impl fmt::Display for Error {
             ErrorKind::Unsupported => "unsupported address",
             ErrorKind::Io => "transport failed",
             ErrorKind::Handshake => "handshake failed",
+            ErrorKind::Certificate => "certificate refused",
+            ErrorKind::Proxy => "proxy failed",
+            ErrorKind::Unavailable => "not available",
+            ErrorKind::Limit => "limit exceeded",
             ErrorKind::Unauthorized => "not authorized",
             ErrorKind::Timeout => "timed out",
             ErrorKind::Overloaded => "overloaded",

@@ -120,7 +120,9 @@ impl From<Error> for Failure {
         Self {
             code: match error.kind() {
                 ErrorKind::InvalidAddress | ErrorKind::Unsupported => Code::Usage,
-                ErrorKind::Handshake | ErrorKind::Unauthorized => Code::Refused,
+                ErrorKind::Handshake | ErrorKind::Certificate | ErrorKind::Unauthorized => {
+                    Code::Refused
+                }
                 _ => Code::Broken,
             },
             kind: kind(error.kind()),
@@ -136,6 +138,10 @@ fn kind(kind: ErrorKind) -> &'static str {
         ErrorKind::Unsupported => "unsupported",
         ErrorKind::Io => "io",
         ErrorKind::Handshake => "handshake",
+        ErrorKind::Certificate => "certificate",
+        ErrorKind::Proxy => "proxy",
+        ErrorKind::Unavailable => "unavailable",
+        ErrorKind::Limit => "limit",
         ErrorKind::Unauthorized => "unauthorized",
         ErrorKind::Timeout => "timeout",
         ErrorKind::Overloaded => "overloaded",

@@ -1,0 +1,1 @@
+//! The Noise protocol between Ed25519 identities: `noise:KEY`.
