@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 use tower_multiserver_core::{Address, BoxError, Connection, Error, MultiAddress, Scope, Shutdown};
 use tower_service::Service;
+use tracing::Instrument as _;
 
 use super::Connections;
 
@@ -71,8 +72,8 @@ impl Listening {
 
     /// Runs `handler` in a task of its own for each connection until `signal`, then waits for the last one.
     ///
-    /// Connections that failed, and handlers that did, are traced at debug level. Dropping the future closes the server
-    /// and aborts every handler.
+    /// A handler runs in the [span](Connection::span) of its connection. Connections that failed, and handlers that did,
+    /// are traced at debug level, and panics as warnings. Dropping the future closes the server and aborts every handler.
     pub async fn serve<H>(mut self, handler: H, signal: impl Future<Output = ()>)
     where
         H: Service<Connection, Response = (), Error: Into<BoxError>, Future: Send>,
@@ -87,11 +88,12 @@ impl Listening {
                     open = false;
                     self.shutdown.start();
                 }
-                Some(ended) = handlers.join_next() => trace(ended),
+                Some(ended) = handlers.join_next() => tell(ended),
                 connection = self.connections.next() => match connection {
                     Some(Ok(connection)) => {
+                        let span = connection.span().clone();
                         let handle = handler.clone().oneshot(connection);
-                        handlers.spawn(async { handle.await.map_err(Into::into) });
+                        handlers.spawn(handled(handle).instrument(span));
                     }
                     Some(Err(_)) => {} // Traced where it was accepted.
                     None => break,
@@ -99,18 +101,22 @@ impl Listening {
             }
         }
         while let Some(ended) = handlers.join_next().await {
-            trace(ended);
+            tell(ended);
         }
     }
 }
 
-fn trace(ended: Result<Result<(), BoxError>, tokio::task::JoinError>) {
-    let error: BoxError = match ended {
-        Ok(Ok(())) => return,
-        Ok(Err(error)) => error,
-        Err(error) => error.into(),
-    };
-    tracing::debug!(error = &*error as &dyn std::error::Error, "handler failed");
+async fn handled<E: Into<BoxError>>(handle: impl Future<Output = Result<(), E>>) {
+    if let Err(error) = handle.await {
+        let error: BoxError = error.into();
+        tracing::debug!(error = &*error as &dyn std::error::Error, "handler failed");
+    }
+}
+
+fn tell(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::warn!(error = &error as &dyn std::error::Error, "handler panicked");
+    }
 }
 
 impl Stream for Listening {

@@ -20,7 +20,7 @@ use tower::{
 };
 use tower_multiserver_core::{
     Accept, Address, Bound, BoxError, Closing, Connection, Error, Io, Listen, Listener,
-    MultiAddress, Scope, Shutdown, StackExt as _,
+    MultiAddress, Scope, Shutdown, StackExt as _, trace,
 };
 use tower_service::Service;
 
@@ -117,8 +117,13 @@ impl MultiServer {
     {
         let dialer = stack.clone();
         let dial = service_fn(move |address: Address| {
-            let dial = dialer.dial(address);
-            async { dial.await.map(Connection::boxed) }
+            let dial = dialer.clone().oneshot(address);
+            async {
+                Ok(dial
+                    .await
+                    .map_err(|error| Error::from(error.into()))?
+                    .boxed())
+            }
         });
         let listen = service_fn(move |to: ToListen| {
             let incoming = stack.listen(to.address, to.closing);
@@ -180,8 +185,13 @@ impl MultiServer {
             let mut refusals = Refusals::default();
             for address in addresses.iter() {
                 let attempt = |stack: &Stack| stack.dial.clone().oneshot(address.clone());
-                if let Some(result) = this.first(address, attempt, &mut refusals).await {
-                    return result;
+                let dial = async {
+                    let dialed = this.first(address, attempt, &mut refusals).await;
+                    dialed.unwrap_or_else(|| Err(Error::unsupported("by no stack")))
+                };
+                match trace::dialing(address, dial).await {
+                    Err(error) if error.is_unsupported() => {}
+                    result => return result,
                 }
             }
             Err(Error::unsupported(refusals))

@@ -11,6 +11,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Instant,
 };
+use tracing::Span;
 
 use crate::{BoxIo, Closing, Info, Io, Section};
 
@@ -28,6 +29,7 @@ pub struct Connection<I = BoxIo> {
     info: Info,
     deadline: Option<Instant>,
     closing: Option<Closing>,
+    span: Span,
 }
 
 impl<I> Connection<I> {
@@ -38,6 +40,7 @@ impl<I> Connection<I> {
             info: Info::new(section),
             deadline: None,
             closing: None,
+            span: Span::none(),
         }
     }
 
@@ -83,6 +86,7 @@ impl<I> Connection<I> {
             info: self.info,
             deadline: self.deadline,
             closing: self.closing,
+            span: self.span,
         }
     }
 
@@ -121,6 +125,18 @@ impl<I> Connection<I> {
     /// shutdown waits for it as for the connection.
     pub fn closing_handle(&self) -> Option<Closing> {
         self.closing.clone()
+    }
+
+    /// The [`tracing`] span of this connection, which closes with it. See [`trace`](crate::trace) for its fields.
+    ///
+    /// Reading and writing do not enter it. Whoever handles the connection may.
+    pub fn span(&self) -> &Span {
+        &self.span
+    }
+
+    pub(crate) fn with_span(mut self, span: Span) -> Self {
+        self.span = span;
+        self
     }
 
     pub(crate) fn guarded(mut self, closing: Option<Closing>) -> Self {

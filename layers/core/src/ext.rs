@@ -7,7 +7,7 @@ use tower_service::Service;
 
 use crate::{
     Accept, Address, Bound, BoxError, Closing, Connection, Error, Incoming, Io, Listen, Listener,
-    transform::into_error,
+    trace, transform::into_error,
 };
 
 /// What a stack can do, as methods. Implemented for every service that fits.
@@ -31,8 +31,12 @@ pub trait StackExt: Clone + Sized {
         I: Io,
     {
         let address = address.try_into().map_err(Into::into);
-        let dial = address.map(|address| self.clone().oneshot(address));
-        async { dial?.await.map_err(into_error) }
+        let stack = self.clone();
+        async {
+            let address = address?;
+            let dial = stack.oneshot(address.clone());
+            trace::dialing(&address, async { dial.await.map_err(into_error) }).await
+        }
     }
 
     /// Opens a server at `address` that accepts until `closing`.

@@ -73,6 +73,10 @@ impl<T: Send + 'static> Handshakes<T> {
                 Some(Err(error)) if error.is_cancelled() => {}
                 Some(Err(error)) => {
                     self.forget(error.id());
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "handshake panicked"
+                    );
                     return Poll::Ready(Some(Err(Error::new(ErrorKind::Other, error))));
                 }
             }
@@ -102,6 +106,7 @@ impl<T: Send + 'static> Handshakes<T> {
                 Some(host) => format!("too many unfinished handshakes, dropped one of {host}"),
                 None => "too many unfinished handshakes, dropped the oldest".to_owned(),
             };
+            tracing::debug!("{reason}");
             self.dropped = Some(Error::new(ErrorKind::Overloaded, reason));
         }
     }

@@ -17,7 +17,7 @@ use tower_service::Service;
 
 use crate::{
     ACCEPT_TIMEOUT, Accept, Address, Bound, BoxError, Closing, Connection, Error, Io, Listener,
-    Scope, handshakes::Handshakes, transform::into_error, within,
+    Scope, handshakes::Handshakes, trace, transform::into_error, within,
 };
 
 /// Accepted connections, as their handshakes finish: a [`Stream`] of them, and of those that failed.
@@ -106,7 +106,6 @@ where
                     return Poll::Ready(Some(Ok(connection.guarded(self.closing.clone()))));
                 }
                 Poll::Ready(Some(Err(error))) => {
-                    tracing::debug!(error = &error as &dyn std::error::Error, "not accepted");
                     return Poll::Ready(Some(Err(error)));
                 }
                 Poll::Ready(None) if self.listener.is_none() => {
@@ -155,7 +154,8 @@ where
         let accept = self.stack.clone().oneshot(Accept { raw, deadline });
         // The layers keep the deadline themselves and know their place; this is for those that do not.
         let accept = async { accept.await.map_err(into_error) };
-        self.handshakes.spawn(peer, within(deadline, accept));
+        let accept = trace::accepting(within(deadline, accept));
+        self.handshakes.spawn(peer, accept);
     }
 }
 

@@ -67,6 +67,7 @@ mod multi_address;
 mod scope;
 mod section;
 mod shutdown;
+pub mod trace;
 mod transform;
 mod transform_fn;
 mod transport;

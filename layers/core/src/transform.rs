@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use crate::{
     Accept, Address, Bound, BoxError, Connection, Error, FromSection, Io, Listen, Scope, Section,
-    within,
+    trace, within,
 };
 
 /// A protocol laid over a byte stream: what the author of a layer writes.
@@ -245,7 +245,9 @@ async fn handshake<T: Transform, I: Io>(
     let mut at = connection.info().address().clone();
     at.push(Section::new(transform.name()));
     let deadline = connection.deadline();
-    within(deadline, transform.upgrade(connection, role))
+    let name = transform.name().to_owned();
+    let upgrade = within(deadline, transform.upgrade(connection, role));
+    trace::shaking_hands(&name, upgrade)
         .await
         .map_err(|error| error.at(|| at))
 }
