@@ -1,23 +1,30 @@
 //! An axum app over authenticated connections.
-#![cfg(feature = "axum")]
 
 mod support;
 
-use axum::{Router, extract::ConnectInfo, routing::get};
+use axum::{
+    Router,
+    error_handling::HandleErrorLayer,
+    extract::{ConnectInfo, Request},
+    http::{HeaderValue, StatusCode, header::AUTHORIZATION},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
 use http_body_util::{BodyExt as _, Empty};
-use hyper::{Request, body::Bytes, client::conn::http1};
+use hyper::{body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use support::{HANG, identity, shs};
+use support::{HANG, echo, identity, round_trip, shs};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    sync::oneshot,
+    net::{TcpListener, TcpStream},
+    sync::{mpsc, oneshot, watch},
     time::timeout,
 };
-use tower::Layer as _;
+use tower::{BoxError, Layer as _, ServiceBuilder, service_fn, timeout::TimeoutLayer};
 use tower_multiserver::{
-    Connection, Listening, MultiServer, Scope, channel::Channel, integration::axum::PeerInfo,
-    net::Net, ws::Ws,
+    Connection, ErrorKind, Listening, MultiServer, Scope, channel::Channel,
+    integration::axum::PeerInfo, net::Net, ws::Ws,
 };
 
 fn multi(name: &str) -> MultiServer {
@@ -48,7 +55,7 @@ async fn ask(connection: Connection) -> String {
         .await
         .expect("http");
     let http = tokio::spawn(http);
-    let request = Request::get("/whoami").header("host", "peer");
+    let request = hyper::Request::get("/whoami").header("host", "peer");
     let request = request.body(Empty::<Bytes>::new()).expect("a request");
     let answer = client.send_request(request).await.expect("an answer");
     let body = answer
@@ -114,4 +121,106 @@ async fn axums_graceful_shutdown_ends_the_server() {
     let ended = timeout(HANG, serving).await.expect("no hang");
     ended.expect("no panic").expect("a clean end");
     assert!(multi("alice").dial(to).await.is_err());
+}
+
+/// Lets in who says the password.
+async fn password(request: Request, next: Next) -> Response {
+    match request.headers().get(AUTHORIZATION) {
+        Some(said) if said == "password" => next.run(request).await,
+        _ => StatusCode::UNAUTHORIZED.into_response(),
+    }
+}
+
+#[tokio::test]
+async fn the_ws_route_stands_behind_the_apps_own_middleware() {
+    let http = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let to = format!("ws://{}/peer~shs", http.local_addr().expect("an address"));
+    let (upgrade, ws) = Ws::hosted();
+    let peers = MultiServer::new().stack(shs("bob").layer(ws));
+    let mut peers = peers.listen(&*to).await.expect("listening");
+
+    // As a trace layer does: what was answered, once it was.
+    let (told, mut answered) = mpsc::unbounded_channel();
+    let trace = middleware::from_fn(move |request: Request, next: Next| {
+        let told = told.clone();
+        async move {
+            let response = next.run(request).await;
+            told.send(response.status()).expect("listened to");
+            response
+        }
+    });
+    let middleware = ServiceBuilder::new()
+        .layer(trace)
+        .layer(middleware::from_fn(password))
+        .layer(HandleErrorLayer::new(async |_: BoxError| {
+            StatusCode::GATEWAY_TIMEOUT
+        }))
+        .layer(TimeoutLayer::new(HANG));
+    let app = Router::new()
+        .route_service("/peer", upgrade)
+        .layer(middleware);
+    let serving = tokio::spawn(axum::serve(http, app).into_future());
+
+    let key = identity("bob").public_key();
+    let to = format!("{to}:{key}");
+    let stranger = MultiServer::new().stack(shs("eve").layer(Ws::new()));
+    let error = stranger.dial(&*to).await.expect_err("no password");
+    assert_eq!(error.kind(), ErrorKind::Handshake);
+    assert_eq!(answered.recv().await, Some(StatusCode::UNAUTHORIZED));
+
+    let ws = Ws::new().header(AUTHORIZATION, HeaderValue::from_static("password"));
+    let friend = MultiServer::new().stack(shs("alice").layer(ws));
+    let (dialed, accepted) = tokio::join!(friend.dial(&*to), peers.next());
+    let accepted = accepted.expect("one").expect("accepted");
+    // The middleware is done with it, and the connection goes on.
+    assert_eq!(answered.recv().await, Some(StatusCode::SWITCHING_PROTOCOLS));
+    tokio::join!(
+        echo(accepted),
+        round_trip(dialed.expect("dialed"), b"hello")
+    );
+    serving.abort();
+}
+
+#[tokio::test]
+async fn one_signal_ends_pages_and_peers_and_cuts_nobody_off() {
+    let http = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let to = format!("ws://{}/peer~shs", http.local_addr().expect("an address"));
+    let (upgrade, ws) = Ws::hosted();
+    let peers = MultiServer::new().stack(shs("bob").layer(ws));
+    let peers = peers.listen(&*to).await.expect("listening");
+    let app = Router::new().route_service("/peer", upgrade);
+
+    let (stop, stopped) = watch::channel(());
+    let signal = || {
+        let mut stopped = stopped.clone();
+        async move { drop(stopped.changed().await) }
+    };
+    let (met, mut meeting) = mpsc::unbounded_channel();
+    let handler = service_fn(move |peer: Connection| {
+        let met = met.clone();
+        async move {
+            met.send(()).expect("listened to");
+            echo(peer).await;
+            Ok::<_, BoxError>(())
+        }
+    });
+    let pages = axum::serve(http, app).with_graceful_shutdown(signal());
+    let pages = tokio::spawn(pages.into_future());
+    let peers = tokio::spawn(peers.serve(handler, signal()));
+
+    let to = format!("{to}:{}", identity("bob").public_key());
+    let peer = multi("alice").dial(&*to).await.expect("dialed");
+    meeting.recv().await.expect("accepted");
+    drop(stop);
+    timeout(HANG, pages)
+        .await
+        .expect("no hang")
+        .expect("no panic")
+        .expect("a clean end");
+    multi("alice").dial(&*to).await.expect_err("closed");
+    round_trip(peer, b"not cut off").await;
+    timeout(HANG, peers)
+        .await
+        .expect("no hang")
+        .expect("no panic");
 }

@@ -32,13 +32,10 @@ use ::axum::{
     extract::connect_info::Connected,
     serve::{IncomingStream, Listener},
 };
-use tower_multiserver_core::{Connection, Info};
+use tower_multiserver_core::Connection;
 
+pub use super::PeerInfo;
 use crate::Listening;
-
-/// What the layers learned of a peer, as axum's connect info: its address, its key, its scope.
-#[derive(Clone, Debug)]
-pub struct PeerInfo(pub Info);
 
 /// Connections that failed are passed over; they are traced where they were accepted.
 impl Listener for Listening {
