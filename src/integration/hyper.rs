@@ -63,8 +63,10 @@ pub struct Connector<D, A = MultiAddress> {
 #[derive(Clone)]
 enum Target<A> {
     One(A),
-    Of(Arc<dyn Fn(&Authority) -> Result<A, BoxError> + Send + Sync>),
+    Of(Find<A>),
 }
+
+type Find<A> = Arc<dyn Fn(&Authority) -> Result<A, BoxError> + Send + Sync>;
 
 impl<D, A> Connector<D, A> {
     /// Sends every request to the peer at `address`, whatever host its URI names.

@@ -14,6 +14,8 @@
 //! any IO. So an address that a stack does not understand is refused without side effects, and a stack dials only what
 //! it was declared to be.
 //!
+//! [`writing_a_layer`] builds two real layers from nothing.
+//!
 //! # Example
 //!
 //! A transform for both sides. This one only adds its section; a real one shakes hands and wraps the stream.
@@ -72,6 +74,9 @@ mod transform;
 mod transform_fn;
 mod transport;
 mod wrap;
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("writing_a_layer.md")]
+pub mod writing_a_layer {}
 
 pub use address::Address;
 pub use authorize::{AllowAll, AllowList, Authorize, Peer};
