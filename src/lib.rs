@@ -20,6 +20,9 @@ pub use transport::channel;
 #[cfg(feature = "net")]
 #[doc(inline)]
 pub use transport::net;
+#[cfg(feature = "onion")]
+#[doc(inline)]
+pub use transport::onion;
 #[cfg(all(feature = "unix", unix))]
 #[doc(inline)]
 pub use transport::unix;

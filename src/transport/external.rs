@@ -1,6 +1,8 @@
 //! Under which other addresses a listener is reached: a reverse proxy, a tunnel, a hidden service.
 
-use tower_multiserver_core::{Scope, Section};
+use tower_multiserver_core::{Connection, HalfClose, Io, Scope, Section};
+
+use super::Linger;
 
 /// Whole transport sections for the public scope, in place of a listener's own.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +22,15 @@ impl External {
         }
     }
 
+    /// A connection that was accepted at `section`. Tor ends both directions with one, whichever side of it begins, and
+    /// what is on its way in the other one is lost.
+    pub(crate) fn connection<S: Io>(&self, io: S, section: Section) -> Connection<Linger<S>> {
+        match self.0.iter().any(|section| section.name() == "onion") {
+            true => Connection::new(Linger::holding(io), section),
+            false => Connection::new(Linger::new(io), section).with(HalfClose),
+        }
+    }
+
     /// What to advertise, given the listener's own sections.
     pub(crate) fn advertised(&self, own: Vec<(Scope, Section)>) -> Vec<(Scope, Section)> {
         let own = own
@@ -34,6 +45,19 @@ impl External {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_comes_by_tor_cannot_end_one_direction() {
+        let (io, _peer) = tokio::io::duplex(1);
+        let onion = External::new([Section::new("net"), Section::new("onion")]);
+        let connection = onion.connection(io, Section::new("net"));
+        assert!(!connection.info().has_half_close());
+        for external in [External::default(), External::new([Section::new("net")])] {
+            let (io, _peer) = tokio::io::duplex(1);
+            let connection = external.connection(io, Section::new("net"));
+            assert!(connection.info().has_half_close());
+        }
+    }
 
     #[test]
     fn an_external_section_replaces_the_public_ones_and_makes_peers_public() {

@@ -4,7 +4,7 @@ use std::{
     fmt, io,
     pin::Pin,
     sync::LazyLock,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -22,10 +22,25 @@ use tower_multiserver_core::Io;
 /// peer, the end mark of an encrypted stream for one. So a socket whose sending direction was shut down and whose
 /// peer has not ended is read to its end for up to a second, in a task of its own, and then closed; see [`lingered`].
 /// Dropping without a shutdown closes at once.
+///
+/// Where whatever carries the socket on ends both directions with one, as Tor does, a shutdown flushes, and the end of our
+/// direction is held until the peer's has come or this is dropped. From the shutdown on a write is a
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe). Such a socket lingers whenever it is dropped, since a transform above
+/// may have ended though nothing has been shut down.
 pub struct Linger<S: Io> {
     io: Option<S>,
-    shut_down: bool,
+    holds: bool,
+    end: End,
     peer_ended: bool,
+}
+
+/// How far our direction has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Open,
+    /// Flushed; the socket does not know yet.
+    Held,
+    ShutDown,
 }
 
 /// How long a socket lingers at most.
@@ -83,9 +98,17 @@ impl<S: Io> Linger<S> {
     pub(crate) fn new(io: S) -> Self {
         Self {
             io: Some(io),
-            shut_down: false,
+            holds: false,
+            end: End::Open,
             peer_ended: false,
         }
+    }
+
+    /// Of a socket both whose directions end with one.
+    pub(crate) fn holding(io: S) -> Self {
+        let mut socket = Self::new(io);
+        socket.holds = true;
+        socket
     }
 
     /// The socket.
@@ -96,12 +119,23 @@ impl<S: Io> Linger<S> {
     fn io(&mut self) -> Pin<&mut S> {
         Pin::new(self.io.as_mut().expect("taken by drop only"))
     }
+
+    fn poll_let_go(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.io().poll_shutdown(cx))?;
+        self.end = End::ShutDown;
+        Poll::Ready(Ok(()))
+    }
 }
 
 impl<S: Io> Drop for Linger<S> {
     fn drop(&mut self) {
+        // A transform may have ended above without a word to the socket.
+        if self.holds && self.end != End::ShutDown {
+            // A socket does it at once, and nobody is left to hear of an error.
+            let _ = self.poll_let_go(&mut Context::from_waker(Waker::noop()));
+        }
         let io = self.io.take();
-        if let (Some(io), true, false) = (io, self.shut_down, self.peer_ended) {
+        if let (Some(io), End::ShutDown, false) = (io, self.end, self.peer_ended) {
             linger(drain(io));
         }
     }
@@ -125,6 +159,10 @@ impl<S: Io> AsyncRead for Linger<S> {
             && buf.remaining() == before
         {
             self.peer_ended = true;
+            if self.end == End::Held {
+                // The reader has its end, whatever becomes of ours.
+                let _ = self.poll_let_go(cx);
+            }
         }
         result
     }
@@ -136,6 +174,9 @@ impl<S: Io> AsyncWrite for Linger<S> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.end == End::Held {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         self.io().poll_write(cx, buf)
     }
 
@@ -144,11 +185,12 @@ impl<S: Io> AsyncWrite for Linger<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = self.io().poll_shutdown(cx);
-        if let Poll::Ready(Ok(())) = result {
-            self.shut_down = true;
+        if self.holds && !self.peer_ended && self.end != End::ShutDown {
+            ready!(self.io().poll_flush(cx))?;
+            self.end = End::Held;
+            return Poll::Ready(Ok(()));
         }
-        result
+        self.poll_let_go(cx)
     }
 
     fn poll_write_vectored(
@@ -156,6 +198,9 @@ impl<S: Io> AsyncWrite for Linger<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.end == End::Held {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         self.io().poll_write_vectored(cx, bufs)
     }
 
@@ -167,5 +212,62 @@ impl<S: Io> AsyncWrite for Linger<S> {
 impl<S: Io + fmt::Debug> fmt::Debug for Linger<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Linger").field(self.get_ref()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use tokio::io::{AsyncWriteExt as _, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_held_end_goes_out_behind_the_peers() {
+        let (ours, mut theirs) = duplex(100);
+        let mut ours = Linger::holding(ours);
+        ours.write_all(b"last words").await.expect("room");
+        ours.shutdown().await.expect("held");
+        let error = ours.write(b"more").await.expect_err("ended");
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+
+        let mut read = [0; 10];
+        theirs.read_exact(&mut read).await.expect("all");
+        assert_eq!(&read, b"last words");
+        assert!(theirs.read(&mut read).now_or_never().is_none());
+
+        theirs.write_all(b"an answer").await.expect("room");
+        theirs.shutdown().await.expect("ended");
+        let mut answer = Vec::new();
+        ours.read_to_end(&mut answer).await.expect("all");
+        assert_eq!(answer, b"an answer");
+        let end = theirs.read(&mut read).now_or_never();
+        assert_eq!(end.expect("let go").expect("an end"), 0);
+        ours.shutdown().await.expect("once more");
+    }
+
+    #[tokio::test]
+    async fn behind_the_peers_end_nothing_is_held() {
+        let (ours, mut theirs) = duplex(100);
+        let mut ours = Linger::holding(ours);
+        theirs.shutdown().await.expect("ended");
+        assert_eq!(ours.read(&mut [0]).await.expect("an end"), 0);
+        ours.shutdown().await.expect("ended");
+        let end = theirs.read(&mut [0]).now_or_never();
+        assert_eq!(end.expect("let go").expect("an end"), 0);
+    }
+
+    #[tokio::test]
+    async fn a_held_end_goes_out_with_the_drop_and_the_socket_lingers() {
+        for is_shut_down in [true, false] {
+            let (ours, mut theirs) = duplex(10);
+            let mut ours = Linger::holding(ours);
+            if is_shut_down {
+                ours.shutdown().await.expect("held");
+            }
+            drop(ours);
+            assert_eq!(theirs.read(&mut [0]).await.expect("an end"), 0);
+            theirs.write_all(&[0; 100]).await.expect("still read");
+        }
     }
 }

@@ -39,8 +39,8 @@ use tokio::{
     time::Instant,
 };
 use tower_multiserver_core::{
-    Accept, Address, Bound, Connection, DIAL_TIMEOUT, Error, HalfClose, Listen, Listener,
-    LocalAddr, PeerAddr, Scope, Section, within,
+    Accept, Address, Bound, Connection, DIAL_TIMEOUT, Error, Listen, Listener, LocalAddr, PeerAddr,
+    Scope, Section, within,
 };
 use tower_service::Service;
 
@@ -95,7 +95,8 @@ impl Net {
     /// `net:example.com:8008` or `onion:X.onion:8008`.
     ///
     /// Since whatever forwards connections from there makes strangers look like neighbours, all its connections are then
-    /// of [`Scope::Public`].
+    /// of [`Scope::Public`]. Where it may be Tor (`onion`), they have no [`HalfClose`](crate::HalfClose) either: Tor ends
+    /// both directions with one.
     #[must_use]
     pub fn external(mut self, sections: impl IntoIterator<Item = Section>) -> Self {
         self.external = External::new(sections);
@@ -174,7 +175,8 @@ impl Service<Address> for Net {
             let (stream, (peer, local)) =
                 within(deadline, connect).await.map_err(|e| e.at(|| at))?;
             let scope = tcp::scope(peer, local);
-            Ok(connection(stream, section, peer, local, scope).with_deadline(deadline))
+            let connection = External::default().connection(stream, section);
+            Ok(known(connection, peer, local, scope).with_deadline(deadline))
         })
     }
 }
@@ -215,26 +217,24 @@ impl Service<Accept<NetSocket>> for Net {
         ready(match accepted {
             Ok(local) => {
                 let scope = raw.external.scope(tcp::scope(peer, local));
-                let connection = connection(raw.stream, section, peer, local, scope);
-                Ok(connection.with_deadline(deadline))
+                let connection = raw.external.connection(raw.stream, section);
+                Ok(known(connection, peer, local, scope).with_deadline(deadline))
             }
             Err(error) => Err(Error::from(error).at(|| at)),
         })
     }
 }
 
-fn connection(
-    stream: TcpStream,
-    section: Section,
+fn known(
+    connection: Connection<Linger<TcpStream>>,
     peer: SocketAddr,
     local: SocketAddr,
     scope: Scope,
 ) -> Connection<Linger<TcpStream>> {
-    Connection::new(Linger::new(stream), section)
+    connection
         .with(PeerAddr(tcp::canonical(peer)))
         .with(LocalAddr(tcp::canonical(local)))
         .with(scope)
-        .with(HalfClose)
 }
 
 fn section(host: impl fmt::Display, port: u16) -> Section {

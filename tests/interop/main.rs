@@ -1,7 +1,8 @@
-//! Against the JavaScript multiserver, unmodified from npm: both directions, each stack, and from a browser.
+//! Against the JavaScript multiserver, unmodified from npm: both directions, each stack, and from a browser. And through
+//! Tor and other proxies.
 //!
-//! These tests need Node, npm and Chromium. Where something is missing they say so on stderr and pass; with
-//! `MULTISERVER_INTEROP=required` in the environment they fail instead.
+//! These tests need Node, npm and Chromium, tor, microsocks and danted. Where something is missing they say so on stderr
+//! and pass; with `MULTISERVER_INTEROP=required` in the environment they fail instead.
 
 #[cfg(test)]
 #[macro_use]
@@ -17,5 +18,7 @@ mod command_line;
 mod exchange;
 #[cfg(test)]
 mod greeting;
+#[cfg(all(test, feature = "onion"))]
+mod onion;
 #[cfg(test)]
 mod refusals;

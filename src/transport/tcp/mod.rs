@@ -1,4 +1,4 @@
-//! What `net` and `ws` share: TCP sockets, names, and where a socket can be reached.
+//! What `net`, `ws` and `onion` share: TCP sockets, names, and where a socket can be reached.
 
 mod bind;
 mod dial;

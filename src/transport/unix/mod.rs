@@ -48,8 +48,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tower_multiserver_core::{
-    Accept, Address, Bound, Connection, DIAL_TIMEOUT, Error, HalfClose, Listen, Listener, Scope,
-    Section, within,
+    Accept, Address, Bound, Connection, DIAL_TIMEOUT, Error, Listen, Listener, Scope, Section,
+    within,
 };
 use tower_service::Service;
 
@@ -123,7 +123,8 @@ impl Unix {
     /// `wss://example.com/peers` or `onion:X.onion:8008`.
     ///
     /// Since whatever forwards connections from there makes strangers look like ourselves, all its connections are then
-    /// of [`Scope::Public`].
+    /// of [`Scope::Public`]. Where it may be Tor (`onion`), they have no [`HalfClose`](crate::HalfClose) either: Tor ends
+    /// both directions with one.
     #[must_use]
     pub fn external(mut self, sections: impl IntoIterator<Item = Section>) -> Self {
         self.external = External::new(sections);
@@ -185,7 +186,8 @@ impl Service<Address> for Unix {
             let connect = async {
                 let stream = connect(&to).await?;
                 let peer = PeerCredentials::of(&stream)?;
-                io::Result::Ok(connection(stream, section, peer, peer.scope()?))
+                let connection = External::default().connection(stream, section);
+                io::Result::Ok(connection.with(peer).with(peer.scope()?))
             };
             let connection = within(deadline, connect).await;
             let connection = connection.map_err(|error| error.at(|| address))?;
@@ -236,25 +238,14 @@ impl Service<Accept<UnixSocket>> for Unix {
         let at = Address::new(raw.section.clone());
         let accepted = PeerCredentials::of(&raw.stream).and_then(|peer| {
             let scope = raw.external.scope(peer.scope()?);
-            Ok(connection(raw.stream, raw.section, peer, scope))
+            let connection = raw.external.connection(raw.stream, raw.section);
+            Ok(connection.with(peer).with(scope))
         });
         ready(match accepted {
             Ok(connection) => Ok(connection.with_deadline(deadline)),
             Err(error) => Err(Error::from(error).at(|| at)),
         })
     }
-}
-
-fn connection(
-    stream: UnixStream,
-    section: Section,
-    peer: PeerCredentials,
-    scope: Scope,
-) -> Connection<Linger<UnixStream>> {
-    Connection::new(Linger::new(stream), section)
-        .with(peer)
-        .with(scope)
-        .with(HalfClose)
 }
 
 impl Listener for UnixListener {
