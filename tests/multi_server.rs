@@ -20,7 +20,7 @@ use tokio::{
 };
 use tower::{BoxError, Layer as _, ServiceExt as _, service_fn};
 use tower_multiserver::{
-    Connection, ErrorKind, MultiAddress, MultiServer, Scope, channel::Channel, net::Net,
+    Connection, ErrorKind, LayerTime, MultiAddress, MultiServer, Scope, channel::Channel, net::Net,
     noauth::NoauthLayer,
 };
 
@@ -253,4 +253,25 @@ async fn a_scan_from_the_network_is_told_and_does_no_harm() {
     let (dialed, accepted) = tokio::join!(multi("alice").dial(to), server.next());
     dialed.expect("dialed");
     accepted.expect("one").expect("accepted");
+}
+
+#[tokio::test]
+async fn both_sides_know_how_long_each_layer_took() {
+    let client = multi("alice").stack(Net::new());
+    for (address, layers) in [
+        ("net:127.0.0.1:0~shs", &["net", "shs"][..]),
+        ("net:127.0.0.1:0~noauth", &["net", "noauth"]),
+        ("net:127.0.0.1:0", &["net"]),
+    ] {
+        let server = multi("bob").stack(Net::new()).listen(address).await;
+        let mut server = server.expect("listening");
+        let to = server.addresses(Scope::Device).expect("an address");
+        let (dialed, accepted) = tokio::join!(client.dial(to), server.next());
+        let (dialed, accepted) = (dialed.expect("dialed"), accepted.expect("one"));
+        for side in [dialed, accepted.expect("accepted")] {
+            let times = side.info().all::<LayerTime>();
+            let names: Vec<_> = times.map(LayerTime::layer).collect();
+            assert_eq!(names, layers, "{address}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Stacks of different types behind one door.
 
 mod listening;
+mod room;
 
 use std::{
     fmt,
@@ -25,6 +26,8 @@ use tower_multiserver_core::{
 use tower_service::Service;
 
 pub use listening::Listening;
+
+use self::room::Room;
 
 /// Stacks of different types behind one door: the first that understands an address dials it, or listens there.
 ///
@@ -72,6 +75,7 @@ struct ToListen {
     address: Address,
     closing: Closing,
     limits: Limits,
+    room: Option<Room>,
 }
 
 struct Opened {
@@ -83,6 +87,7 @@ struct Opened {
 struct Limits {
     handshake_timeout: Option<Duration>,
     max_handshakes: Option<usize>,
+    max_connections: Option<usize>,
 }
 
 type Connections = BoxStream<'static, Result<Connection, Error>>;
@@ -139,7 +144,10 @@ impl MultiServer {
                     addresses: incoming.addresses().to_vec(),
                     connections: incoming
                         .into_stream()
-                        .map(|connection| connection.map(Connection::boxed))
+                        .map(move |connection| match &to.room {
+                            Some(room) => room.admit(connection?),
+                            None => connection.map(Connection::boxed),
+                        })
                         .boxed(),
                 })
             }
@@ -162,6 +170,17 @@ impl MultiServer {
     #[must_use]
     pub fn max_handshakes(mut self, max: usize) -> Self {
         self.limits.max_handshakes = Some(max);
+        self
+    }
+
+    /// Sets how many connections one [`listen`](Self::listen) may have at once, over all its addresses. There is no limit
+    /// unless set.
+    ///
+    /// One for which there is no room is closed, and told as an error of kind
+    /// [`Overloaded`](crate::ErrorKind::Overloaded).
+    #[must_use]
+    pub fn max_connections(mut self, max: usize) -> Self {
+        self.limits.max_connections = Some(max);
         self
     }
 
@@ -211,12 +230,14 @@ impl MultiServer {
         let (shutdown, closing) = Shutdown::new();
         let mut addresses = Vec::new();
         let mut connections = SelectAll::new();
+        let room = self.limits.max_connections.map(Room::new);
         for address in requested.iter() {
             let attempt = |stack: &Stack| {
                 stack.listen.clone().oneshot(ToListen {
                     address: address.clone(),
                     closing: closing.clone(),
                     limits: self.limits,
+                    room: room.clone(),
                 })
             };
             let mut refusals = Refusals::default();

@@ -6,6 +6,8 @@ mod addresses;
 #[cfg(test)]
 mod bridge;
 #[cfg(test)]
+mod config;
+#[cfg(test)]
 mod exec;
 #[cfg(test)]
 mod failures;
@@ -14,10 +16,22 @@ mod forward;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod invite;
+#[cfg(test)]
 mod keys;
+#[cfg(test)]
+mod log;
+#[cfg(test)]
+mod pages;
+#[cfg(test)]
+mod ping;
+#[cfg(test)]
+mod progress;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
 mod stacks;
+#[cfg(test)]
+mod tunnel;

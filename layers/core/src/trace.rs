@@ -26,7 +26,7 @@ use tracing::{
     info_span, warn,
 };
 
-use crate::{Address, Connection, Error, ErrorKind};
+use crate::{Address, Connection, Error, ErrorKind, layer_time};
 
 /// Runs a dial of `address` in the span of its connection. An address that is not understood is no event.
 ///
@@ -110,7 +110,7 @@ async fn connecting<I>(
             span.in_scope(|| fail(error, elapsed));
         }
     }
-    result.map(|connection| connection.with_span(span))
+    result.map(|connection| layer_time::record_transport(connection, start).with_span(span))
 }
 
 fn fail(error: &Error, elapsed: f64) {

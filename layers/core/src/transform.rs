@@ -9,11 +9,12 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use pin_project::pin_project;
+use tokio::time::Instant;
 use tower_service::Service;
 
 use crate::{
     Accept, Address, Bound, BoxError, Connection, Error, FromSection, Io, Listen, Scope, Section,
-    trace, within,
+    layer_time, trace, within,
 };
 
 /// A protocol laid over a byte stream: what the author of a layer writes.
@@ -182,6 +183,7 @@ enum State<F, T: Transform, I: Io> {
         #[pin]
         future: F,
         next: Option<(T, Role<T::Args>)>,
+        start: Instant,
     },
     // Boxed so that an author may write an `async fn`; once a connection, after the dial.
     Handshake(BoxFuture<'static, Result<Connection<T::Io<I>>, Error>>),
@@ -191,7 +193,11 @@ impl<F, T: Transform, I: Io> TransformFuture<F, T, I> {
     fn new(future: F, transform: &T, role: Role<T::Args>) -> Self {
         let next = Some((transform.clone(), role));
         Self {
-            state: State::Connect { future, next },
+            state: State::Connect {
+                future,
+                next,
+                start: Instant::now(),
+            },
         }
     }
 
@@ -218,8 +224,13 @@ where
                 StateProj::Failed(error) => {
                     return Poll::Ready(Err(error.take().expect("not polled after completion")));
                 }
-                StateProj::Connect { future, next } => {
+                StateProj::Connect {
+                    future,
+                    next,
+                    start,
+                } => {
                     let connection = ready!(future.poll(cx)).map_err(into_error)?;
+                    let connection = layer_time::record_transport(connection, *start);
                     let (transform, role) = next.take().expect("not polled after completion");
                     let future = Box::pin(handshake(transform, connection, role));
                     state.set(State::Handshake(future));
@@ -245,11 +256,13 @@ async fn handshake<T: Transform, I: Io>(
     let mut at = connection.info().address().clone();
     at.push(Section::new(transform.name()));
     let deadline = connection.deadline();
-    let name = transform.name().to_owned();
+    let (name, start) = (transform.name().to_owned(), Instant::now());
     let upgrade = within(deadline, transform.upgrade(connection, role));
-    trace::shaking_hands(&name, upgrade)
+    let mut connection = trace::shaking_hands(&name, upgrade)
         .await
-        .map_err(|error| error.at(|| at))
+        .map_err(|error| error.at(|| at))?;
+    layer_time::record(&mut connection, &name, start);
+    Ok(connection)
 }
 
 pub(crate) fn into_error(error: impl Into<BoxError>) -> Error {

@@ -3,14 +3,15 @@
 use std::fmt::Write as _;
 
 use tower_multiserver::{
-    Address, Error, FromSection as _, MultiAddress, Section, grammar,
+    Address, Error, FromSection as _, MultiAddress, Section,
+    config::check_dial,
+    grammar,
     net::HostPort,
     shs, unix,
     ws::{ListenUrl, Url},
 };
 
 use crate::{
-    endpoint,
     failure::{Failure, root},
     input, print,
     report::harmless,
@@ -25,7 +26,7 @@ pub(crate) fn check(argument: &str) -> Result<(), Failure> {
     let mut report = String::new();
     let mut understood = false;
     for address in &addresses {
-        let verdict = match endpoint::check_dial(address) {
+        let verdict = match check_dial(address) {
             Ok(()) => {
                 understood = true;
                 "understood".to_owned()
@@ -56,13 +57,19 @@ pub(crate) fn explain(argument: &str) -> Result<(), Failure> {
         }
         report.push_str(&shown(address));
         report.push('\n');
-        let (transport, transforms) = endpoint::split(address);
+        let (transport, transforms) = split(address);
         part(&mut report, transport, &explain_transport(transport));
         for transform in transforms {
             part(&mut report, transform, &explain_transform(transform));
         }
     }
     print(&report)
+}
+
+/// The transport, and what is laid over it.
+fn split(address: &Address) -> (&Section, &[Section]) {
+    let sections = address.sections().split_first();
+    sections.expect("an address is never empty")
 }
 
 fn explain_transport(section: &Section) -> String {

@@ -6,7 +6,7 @@ use tokio::io::{split, stdin, stdout};
 use tower_multiserver::Connection;
 
 use crate::{
-    copy::{self, Broken, both, of_ours, of_peer},
+    copy::{self, Broken, Direction, both, of_ours, of_peer},
     failure::Failure,
     report::Report,
     signals::Signals,
@@ -37,7 +37,7 @@ pub(crate) async fn run(
 
     let (mut from_peer, mut to_peer) = split(connection);
     let send = async {
-        let sent = copy::copy_all(&mut stdin(), &mut to_peer).await;
+        let sent = copy::copy_all(&mut stdin(), &mut to_peer, Direction::Out).await;
         let ours = of_ours("cannot read stdin");
         sent.map_err(|broken| broken.between(ours, of_peer(&info)))?;
         input_ended.set(true);
@@ -48,7 +48,7 @@ pub(crate) async fn run(
     };
     let receive = async {
         let mut stdout = stdout();
-        let received = copy::copy(&mut from_peer, &mut stdout).await;
+        let received = copy::copy(&mut from_peer, &mut stdout, Direction::In).await;
         received.map_err(|broken| {
             // What can be written nowhere need not be read, and nothing else is worth waiting for.
             Broken::Source(match broken {

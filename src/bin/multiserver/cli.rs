@@ -1,13 +1,21 @@
-//! The arguments, and the help.
+//! The commands, and the help.
+
+mod args;
+mod misuse;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
-use tower_multiserver::PublicKey;
+use clap::{Parser, Subcommand};
 
-use crate::failure::Failure;
+pub(crate) use self::{
+    args::{
+        AddressCommand, Connect, External, Forward, Guest, Invite, KeyCommand, Listen, Mode,
+        Output, Ping, Setup,
+    },
+    misuse::{hide_base64, misused},
+};
 
-/// Dials and serves multiserver addresses.
+/// Dials and serves multiserver addresses
 #[derive(Debug, Parser)]
 #[command(name = "multiserver", version, after_long_help = HELP)]
 pub(crate) struct Cli {
@@ -29,6 +37,21 @@ Addresses:
   A seed is a secret, and other users can see the arguments of a program. So an ADDRESS may be
   `@FILE`, the first line of a file, or `-`, the first line of stdin; what follows that line is data.
 
+Configuration:
+  --config FILE names a TOML file. Each field may be left out; relative paths begin at its directory.
+    listen = [\"net:0.0.0.0:8008~shs\"]    # the addresses to listen on
+    key-file = \"secret\"
+    app-key = \"BASE64\"
+    allow = [\"@BASE64.ed25519\"]          # who may connect, or \"all\"; needed to listen with `~shs`
+    plain = false                        # refuses addresses that prove nothing; true unless set
+    dial-timeout = 10                    # seconds
+    [external]                           # how a transport's listeners are reached from everywhere
+    net = [\"net:example.com:8008\"]
+    [limits]
+    handshake-timeout = 5                # seconds
+    max-handshakes = 256                 # unfinished ones at each address
+    max-connections = 160                # at all addresses
+
 Exit codes:
   0 done, 2 bad usage or address, 3 unreachable or broken off, 4 refused by a handshake
 
@@ -45,8 +68,23 @@ Events:
         it ended as it should; otherwise there is an error with its address
     {\"event\":\"error\",\"kind\":KIND,\"address\":ADDRESS|null,\"message\":TEXT}
         KIND is usage, invalid-address, unsupported, io, handshake, unauthorized, timeout,
-        overloaded, closed, interrupted or other; a server goes on unless it ends
-    {\"event\":\"note\",\"message\":TEXT}";
+        overloaded, certificate, proxy, unavailable, limit, closed, interrupted or other; a server
+        goes on unless it ends
+    {\"event\":\"note\",\"message\":TEXT}
+    {\"event\":\"log\",\"message\":TEXT}
+        with --verbose
+  Where stderr is a terminal, it shows the bytes and their rate too, but with --json or --quiet.";
+
+const PING: &str = "\
+Events:
+  With --json each dial that got through is an object on stdout, times in seconds:
+    {\"event\":\"ping\",\"address\":ADDRESS,\"remote\":KEY|null,\"seconds\":NUMBER,
+     \"layers\":[{\"layer\":NAME,\"seconds\":NUMBER},…]}
+  and others are errors on stderr, as in the other commands.";
+
+const INVITE: &str = "\
+Events:
+  With --json stdout is {\"event\":\"invite\",\"address\":ADDRESS,\"guest\":KEY}.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -78,152 +116,58 @@ pub(crate) enum Command {
     /// closes it in good order.
     #[command(after_long_help = EVENTS)]
     Connect(Connect),
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum KeyCommand {
-    /// Write a new key to FILE, and print its public id
+    /// Listen on a local address, and forward each connection to ADDRESS
     ///
-    /// The file is one that only its owner can read, in the format of Secure Scuttlebutt. An existing file is never
-    /// overwritten.
-    New {
-        /// The file to create
-        file: PathBuf,
-    },
-    /// Print the public id of the key in FILE
-    Show {
-        /// The file to read
-        file: PathBuf,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum AddressCommand {
-    /// Say whether this program understands ADDRESS
+    /// What the local program sends goes to the peer and back; each direction ends by itself. A connection for which the
+    /// peer is not there is closed, and told as an error. It is the other side of `listen ADDRESS --to HOST:PORT`.
     ///
-    /// For each address of a list. Ends with 0 when it could dial one of them, else with 2. Also says whether the strict
-    /// grammar holds, without which other programs may not read it.
-    Check {
-        /// The address, `@FILE`, or `-` for a line of stdin
-        address: String,
-    },
-    /// Say in words what ADDRESS means
-    Explain {
-        /// The address, `@FILE`, or `-` for a line of stdin
-        address: String,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Listen {
-    /// The addresses to listen on, such as `net::8008~shs`; each may be `@FILE`, or `-` for a line of stdin
-    #[arg(required = true, value_name = "ADDRESS")]
-    pub(crate) addresses: Vec<String>,
-
-    #[command(flatten)]
-    pub(crate) keys: Keys,
-
-    /// Let in only who holds this key (repeatable); all addresses must say `~shs` then
-    #[arg(long, value_name = "ID", value_parser = id)]
-    pub(crate) allow: Vec<PublicKey>,
-
-    #[command(flatten)]
-    pub(crate) mode: Mode,
-
-    /// Report events as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// What to do with connections.
-#[derive(Debug, Args)]
-#[group(multiple = false)]
-pub(crate) struct Mode {
-    /// Send everything back
-    #[arg(long)]
-    pub(crate) echo: bool,
-
-    /// Forward each connection to a TCP server
+    /// Ctrl-C or SIGTERM stops listening and waits for the connections to end; a second one aborts them.
+    #[command(after_long_help = EVENTS)]
+    Forward(Forward),
+    /// Dial ADDRESS, and print the time of each layer
     ///
-    /// Each direction ends by itself, but on bare `ws` (or `ws` with `noauth`): there the end of the TCP server's
-    /// direction ends the connection.
-    #[arg(long, value_name = "HOST:PORT")]
-    pub(crate) to: Option<String>,
-
-    /// Run a command for each connection, which is its stdin and stdout
+    /// The time of a transport is that until it is connected, that of a transform its handshake. Ends with 0 when one of
+    /// the dials got through, else as `connect` does. A server that bridges one connection takes the first for it.
+    #[command(after_long_help = PING)]
+    Ping(Ping),
+    /// Make an address for a guest, with a key of its own
     ///
-    /// `sh` runs it, with MULTISERVER_ADDRESS, and MULTISERVER_REMOTE if the peer has a key. The connection ends when
-    /// the command does; when the connection breaks, the command is killed with all that it started. Its stderr is ours,
-    /// with --json dropped.
-    #[arg(long, value_name = "CMD")]
-    pub(crate) exec: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Connect {
-    /// The address to dial; `@FILE`, or `-` for the first line of stdin
-    pub(crate) address: String,
-
-    #[command(flatten)]
-    pub(crate) keys: Keys,
-
-    /// Report events as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Keys {
-    /// The file that holds our key; without it a key is made for this run
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: Option<PathBuf>,
-
-    /// The key of the network, in base64 or as `@FILE` [default: Secure Scuttlebutt's main network]
-    #[arg(long, value_name = "BASE64|@FILE")]
-    pub(crate) app_key: Option<String>,
+    /// Prints the address on stdout, and on stderr the id to let in with --allow, or `allow` of the configuration. The
+    /// address holds the guest's secret key, made for it: whoever has it is that guest, so send it to nobody else.
+    #[command(after_long_help = INVITE)]
+    Invite(Invite),
+    /// Print what completes the arguments in a shell
+    ///
+    /// Such as `source <(multiserver completions bash)`.
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write those of all commands
+    Man {
+        /// The directory to write them to
+        directory: Option<PathBuf>,
+    },
 }
 
 impl Cli {
-    /// Whether events are JSON.
-    pub(crate) fn json(&self) -> bool {
+    /// What is told on stderr, and how.
+    pub(crate) fn output(&self) -> Output {
         match &self.command {
-            Command::Listen(args) => args.json,
-            Command::Connect(args) => args.json,
-            Command::Key { .. } | Command::Address { .. } => false,
+            Command::Listen(args) => args.output,
+            Command::Connect(args) => args.output,
+            Command::Forward(args) => args.output,
+            Command::Ping(args) => args.output,
+            Command::Invite(args) => Output {
+                json: args.json,
+                ..Output::default()
+            },
+            Command::Key { .. }
+            | Command::Address { .. }
+            | Command::Completions { .. }
+            | Command::Man { .. } => Output::default(),
         }
     }
-}
-
-fn id(text: &str) -> Result<PublicKey, &'static str> {
-    text.parse()
-        .map_err(|_| "an id is the base64 of 32 bytes, or `@BASE64.ed25519`")
-}
-
-/// What is wrong with the arguments.
-///
-/// The message quotes them, and one can be an address with a seed that stands in the wrong place.
-pub(crate) fn misused(error: &clap::Error) -> Failure {
-    let message = error.render().to_string();
-    let message = message.strip_prefix("error: ").unwrap_or(&message);
-    Failure::usage(hide_base64(message.trim_end()))
-}
-
-/// `…` in place of all that is long enough to be 32 bytes in base64.
-fn hide_base64(text: &str) -> String {
-    const SECRET: usize = 40;
-
-    let is_base64 =
-        |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_' | '=' | '%');
-    let mut shown = String::with_capacity(text.len());
-    let mut rest = text;
-    while !rest.is_empty() {
-        let run = rest.find(|c| !is_base64(c)).unwrap_or(rest.len());
-        shown.push_str(if run < SECRET { &rest[..run] } else { "…" });
-        let other = rest[run..].find(is_base64).unwrap_or(rest.len() - run);
-        shown.push_str(&rest[run..run + other]);
-        rest = &rest[run + other..];
-    }
-    shown
 }
 
 #[cfg(test)]
@@ -234,27 +178,5 @@ mod tests {
     fn the_arguments_are_declared_without_contradiction() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn a_message_about_arguments_quotes_no_seed() {
-        let seed = "rM3E4Bxf2/WF/cYfZBcqXLhGPUCqNwTqm0oxk6QkFTE=";
-        for arguments in [
-            ["connect", "net:h:1", &format!("net:h:1~shs:KEY:{seed}")],
-            ["key", "show", &format!("--{seed}")],
-            ["listen", "net:h:1", &format!("--allow={seed}:")],
-            ["connect", "net:h:1", &format!("--appkey={seed}")],
-        ] {
-            let error = Cli::try_parse_from(["multiserver"].iter().chain(&arguments)).unwrap_err();
-            let failure = misused(&error);
-            assert!(!failure.message().contains(&seed[..20]), "{failure:?}");
-        }
-    }
-
-    #[test]
-    fn only_what_is_long_enough_for_a_key_is_hidden() {
-        let long = "a".repeat(40);
-        assert_eq!(hide_base64(&format!("é {long}: x{long}")), "é …: …");
-        assert_eq!(hide_base64(&long[1..]), long[1..]);
     }
 }

@@ -2,30 +2,27 @@
 
 use crate::{
     bridge::{self, OnSignal},
-    cli, endpoint,
+    cli,
     failure::Failure,
-    input,
+    input, progress,
     report::Report,
+    settings,
     signals::Signals,
-    stacks::{Guests, stacks},
 };
 
 /// Dials, then bridges the connection to stdin and stdout.
 pub(crate) async fn run(args: cli::Connect, report: Report) -> Result<(), Failure> {
     let addresses = input::addresses(&args.address)?;
-    let app_key = input::app_key(args.keys.app_key.as_deref())?;
-    let (identity, _) = input::identity(&args.keys)?;
-    let server = stacks(&identity, app_key, Guests::All);
+    let config = settings::load(&args.setup)?;
+    let (identity, _) = settings::identity(&config)?;
+    let server = settings::server(&config, &identity)?;
 
     let mut signals = Signals::catch()?;
-    let dialed = tokio::select! {
-        dialed = server.dial(addresses.clone()) => dialed,
+    let connection = tokio::select! {
+        dialed = server.dial(addresses) => dialed?,
         () = signals.next() => return Err(Failure::interrupted()),
     };
-    let connection = dialed.map_err(|error| match error.is_unsupported() {
-        true => Failure::not_understood(error, &addresses, endpoint::check_dial),
-        false => error.into(),
-    })?;
     report.connection("connected to", connection.info());
+    progress::start_beside_stdout(report);
     bridge::run(connection, &mut signals, OnSignal::Abort, report).await
 }

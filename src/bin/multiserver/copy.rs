@@ -9,10 +9,19 @@ use futures_util::{
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tower_multiserver::{Error, Info};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, progress};
 
 /// A read of this size fills many encrypted frames at once, and is as much as one web socket message takes.
 const BUFFER: usize = 64 * 1024;
+
+/// Where the bytes of a copy go, for who counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// From a peer.
+    In,
+    /// To a peer.
+    Out,
+}
 
 /// Which end of a copy failed.
 #[derive(Debug)]
@@ -27,6 +36,7 @@ pub(crate) enum Broken<E = Failure> {
 pub(crate) async fn copy(
     source: &mut (impl AsyncRead + Unpin),
     sink: &mut (impl AsyncWrite + Unpin),
+    direction: Direction,
 ) -> Result<(), Broken<io::Error>> {
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -39,7 +49,10 @@ pub(crate) async fn copy(
         };
         match read.map_err(Broken::Source)? {
             0 => return sink.flush().await.map_err(Broken::Sink),
-            n => sink.write_all(&buffer[..n]).await.map_err(Broken::Sink)?,
+            n => {
+                sink.write_all(&buffer[..n]).await.map_err(Broken::Sink)?;
+                progress::moved(direction, n);
+            }
         }
     }
 }
@@ -48,8 +61,9 @@ pub(crate) async fn copy(
 pub(crate) async fn copy_all(
     source: &mut (impl AsyncRead + Unpin),
     sink: &mut (impl AsyncWrite + Unpin),
+    direction: Direction,
 ) -> Result<(), Broken<io::Error>> {
-    copy(source, sink).await?;
+    copy(source, sink, direction).await?;
     sink.shutdown().await.map_err(Broken::Sink)
 }
 
@@ -75,6 +89,18 @@ pub(crate) async fn until<E>(
     match select(pin!(back), pin!(there)).await {
         Either::Left((back, _)) => back,
         Either::Right((there, back)) => then(there, back).await,
+    }
+}
+
+/// As [`both`], but the end of either ends all.
+pub(crate) async fn first<E>(
+    there: impl Future<Output = Result<(), Broken<E>>>,
+    back: impl Future<Output = Result<(), Broken<E>>>,
+) -> Result<(), Broken<E>> {
+    match select(pin!(there), pin!(back)).await {
+        Either::Left((Ok(()), _)) | Either::Right((Ok(()), _)) => Ok(()),
+        Either::Left((there, back)) => then(there, back).await,
+        Either::Right((back, there)) => then(back, there).await,
     }
 }
 
@@ -147,7 +173,7 @@ mod tests {
         let (mut input, mut source) = duplex(1024);
         let (sink, mut output) = duplex(1024);
         let mut sink = BufWriter::with_capacity(1024, sink);
-        let copying = async { copy(&mut source, &mut sink).await };
+        let copying = async { copy(&mut source, &mut sink, Direction::In).await };
         let talking = async {
             let mut heard = [0; 5];
             input.write_all(b"hello").await.unwrap();
@@ -167,7 +193,7 @@ mod tests {
         let mut source = &data[..];
         let mut received = Vec::new();
         let (copied, read) = tokio::join!(
-            copy_all(&mut source, &mut sink),
+            copy_all(&mut source, &mut sink, Direction::In),
             output.read_to_end(&mut received)
         );
         copied.unwrap();
@@ -214,11 +240,11 @@ mod tests {
 
     #[tokio::test]
     async fn the_end_that_failed_is_told() {
-        let source = copy(&mut Bad, &mut tokio::io::sink()).await;
+        let source = copy(&mut Bad, &mut tokio::io::sink(), Direction::In).await;
         assert!(matches!(source, Err(Broken::Source(_))));
         let (mut sink, gone) = duplex(1);
         drop(gone);
-        let sink = copy(&mut &b"x"[..], &mut sink).await;
+        let sink = copy(&mut &b"x"[..], &mut sink, Direction::In).await;
         assert!(matches!(sink, Err(Broken::Sink(_))));
     }
 }

@@ -9,7 +9,7 @@ use tokio::{
 use tower_multiserver::{Connection, Info};
 
 use crate::{
-    copy::{self, Broken, of_ours, of_peer},
+    copy::{self, Broken, Direction, of_ours, of_peer},
     failure::Failure,
 };
 
@@ -25,17 +25,17 @@ pub(crate) async fn run(peer: Connection, command: &str, stderr: Stdio) -> Resul
 
     let (ours, of_peer) = (&ours, &of_peer(&info));
     let input = async move {
-        let mut copied = copy::copy(&mut from_peer, &mut stdin).await;
+        let mut copied = copy::copy(&mut from_peer, &mut stdin, Direction::In).await;
         // Closed, so that the command sees the end.
         drop(stdin);
         if let Err(Broken::Sink(_)) = copied {
             // It needs no more, which is its right. Reading on shows when the connection breaks.
-            copied = copy::copy(&mut from_peer, &mut sink()).await;
+            copied = copy::copy(&mut from_peer, &mut sink(), Direction::In).await;
         }
         copied.map_err(|broken| broken.between(of_peer, ours))
     };
     let output = async {
-        let copied = copy::copy_all(&mut stdout, &mut to_peer).await;
+        let copied = copy::copy_all(&mut stdout, &mut to_peer, Direction::Out).await;
         copied.map_err(|broken| broken.between(ours, of_peer))?;
         let exited = running.exit().await;
         exited.map_err(|error| Broken::Source(ours(error)))

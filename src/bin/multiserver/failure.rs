@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, io, process::ExitCode};
 
-use tower_multiserver::{Address, Error, ErrorKind, Info, MultiAddress};
+use tower_multiserver::{Error, ErrorKind, Info};
 
 /// A failure as the user is told it. It holds no secrets.
 #[derive(Debug)]
@@ -32,24 +32,6 @@ impl Failure {
             address: None,
             message: message.into(),
         }
-    }
-
-    /// No stack understands any of `addresses`: `error`, but with one reason for each address where `check` finds it. That
-    /// of the library has one for each stack too.
-    pub(crate) fn not_understood<T>(
-        error: Error,
-        addresses: &MultiAddress,
-        check: impl Fn(&Address) -> Result<T, Error>,
-    ) -> Self {
-        let mut failure = Self::from(error);
-        let reasons = addresses.iter().map(|address| {
-            let reason = check(address).err()?;
-            Some(format!("`{}`: {}", address.redacted(), root(&reason)))
-        });
-        if let Some(reasons) = reasons.collect::<Option<Vec<_>>>() {
-            failure.message = format!("not understood: {}", reasons.join("; "));
-        }
-        failure
     }
 
     /// Something on this machine went wrong.

@@ -1,44 +1,42 @@
-//! `--to HOST:PORT`: a connection forwarded to a TCP server.
+//! `forward`.
 
-use tokio::io::split;
-use tower_multiserver::{Address, Connection, Section, StackExt as _, net::Net};
+use tower_multiserver::{Scope, config::Config};
 
 use crate::{
-    copy::{self, Broken, both, of_ours, of_peer},
-    endpoint,
+    cli,
     failure::Failure,
+    input,
+    relay::Target,
+    report::Report,
+    serve::{self, Handler},
+    settings,
+    signals::Signals,
 };
 
-/// The TCP server to forward to.
-pub(crate) fn target(text: &str) -> Result<Address, Failure> {
-    let address = Address::new(Section::new("net").arg(text));
-    match endpoint::check_dial(&address) {
-        Ok(()) => Ok(address),
-        Err(_) => Err(Failure::usage("--to needs HOST:PORT")),
+/// Listens on a local address, and forwards each connection.
+pub(crate) async fn run(args: cli::Forward, report: Report) -> Result<(), Failure> {
+    let local = input::addresses(&args.local)?;
+    if local.iter().any(|address| address.sections().len() > 1) {
+        let reason =
+            "LOCAL is a transport alone; `listen ADDRESS --to ADDRESS` forwards from others";
+        return Err(Failure::usage(reason));
     }
-}
+    let target = input::addresses(&args.address)?;
+    let config = settings::load(&args.setup)?;
+    let (identity, _) = settings::identity(&config)?;
+    let target = Target::new(settings::server(&config, &identity)?, target)?;
 
-/// Forwards `peer` to `target` until both directions have ended.
-///
-/// Where the peer cannot be told that one direction has ended, the end of the target's ends all.
-pub(crate) async fn run(peer: Connection, target: Address) -> Result<(), Failure> {
-    let info = peer.info().clone();
-    let target = Net::new().dial(target).await?;
-    let (of_peer, of_target) = (&of_peer(&info), &of_ours("the TCP server failed"));
-    let (mut from_peer, mut to_peer) = split(peer);
-    let (mut from_target, mut to_target) = split(target);
-
-    let there = async {
-        let copied = copy::copy_all(&mut from_peer, &mut to_target).await;
-        copied.map_err(|broken| broken.between(of_peer, of_target))
-    };
-    let back = async {
-        let copied = copy::copy_all(&mut from_target, &mut to_peer).await;
-        copied.map_err(|broken| broken.between(of_target, of_peer))
-    };
-    let forwarded = match info.has_half_close() {
-        true => both(there, back).await,
-        false => copy::until(back, there).await,
-    };
-    forwarded.map_err(Broken::into_inner)
+    let mut here = Config::default();
+    here.plain = Some(true);
+    here.limits = config.limits;
+    serve::limit(&mut here);
+    let here = settings::server(&here, &identity)?;
+    let mut signals = Signals::catch()?;
+    let listening = here.listen(local).await?;
+    serve::announce(&listening, report);
+    let mut scopes = listening.all_addresses().iter().map(|(scope, _)| *scope);
+    if scopes.any(|scope| scope != Scope::Device) {
+        report.note("everybody who reaches the local address speaks to the peer in our name");
+    }
+    serve::run(listening, &Handler::To(target), &mut signals, report).await
 }

@@ -1,13 +1,13 @@
-//! What the user names: addresses, the app key, the key.
+//! What the user names: addresses and the app key.
 
 use std::{
     fs::File,
     io::{self, BufRead, Read as _},
 };
 
-use tower_multiserver::{AppKey, Identity, MultiAddress};
+use tower_multiserver::{AppKey, MultiAddress};
 
-use crate::{cli::Keys, failure::Failure, key};
+use crate::failure::Failure;
 
 /// More than any address or key has, little enough to hold.
 const MAX_LEN: usize = 64 * 1024;
@@ -61,22 +61,11 @@ pub(crate) fn addresses(argument: &str) -> Result<MultiAddress, Failure> {
 }
 
 /// The app key that an argument names.
-pub(crate) fn app_key(argument: Option<&str>) -> Result<AppKey, Failure> {
-    let Some(argument) = argument else {
-        return Ok(AppKey::SSB);
-    };
+pub(crate) fn app_key(argument: &str) -> Result<AppKey, Failure> {
     // The error of the parser says no more.
     text(argument)?
         .parse()
         .map_err(|_| Failure::usage("the app key is not the base64 of 32 bytes"))
-}
-
-/// The key that the user names, or a new one, and whether it is new.
-pub(crate) fn identity(keys: &Keys) -> Result<(Identity, bool), Failure> {
-    match &keys.key {
-        Some(file) => Ok((key::load(file)?, false)),
-        None => Ok((Identity::generate()?, true)),
-    }
 }
 
 #[cfg(test)]

@@ -15,12 +15,7 @@ pub(crate) fn new(file: &Path) -> Result<(), Failure> {
 
 /// Prints the public id of the key in a file.
 pub(crate) fn show(file: &Path) -> Result<(), Failure> {
-    print_id(&load(file)?)
-}
-
-/// Reads the key in a file.
-pub(crate) fn load(file: &Path) -> Result<Identity, Failure> {
-    KeyFile::load(file).map_err(of_usage)
+    print_id(&KeyFile::load(file).map_err(of_usage)?)
 }
 
 /// Whatever is wrong with the file: another one has to be named.

@@ -5,16 +5,22 @@ mod bridge;
 mod cli;
 mod connect;
 mod copy;
-mod endpoint;
 mod exec;
 mod failure;
 mod forward;
 mod input;
+mod invite;
 mod key;
 mod listen;
+mod log;
+mod pages;
+mod ping;
+mod progress;
+mod relay;
 mod report;
+mod serve;
+mod settings;
 mod signals;
-mod stacks;
 
 use std::{io, process::ExitCode};
 
@@ -23,7 +29,7 @@ use tokio::runtime::Runtime;
 use tower_multiserver::transport::lingered;
 
 use crate::{
-    cli::{AddressCommand, Cli, Command, KeyCommand},
+    cli::{AddressCommand, Cli, Command, KeyCommand, Output},
     failure::Failure,
     report::Report,
 };
@@ -38,10 +44,18 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             let json = std::env::args_os().any(|arg| arg == "--json");
-            return ended(Report::new(json), Err(cli::misused(&error)));
+            let output = Output {
+                json,
+                ..Output::default()
+            };
+            return ended(Report::new(output), Err(cli::misused(&error)));
         }
     };
-    let report = Report::new(cli.json());
+    let output = cli.output();
+    let report = Report::new(output);
+    if let Err(failure) = log::start(output, report) {
+        return ended(report, Err(failure));
+    }
     let result = match cli.command {
         Command::Key { command } => match command {
             KeyCommand::New { file } => key::new(&file),
@@ -53,7 +67,13 @@ fn main() -> ExitCode {
         },
         Command::Listen(args) => on_runtime(listen::run(args, report)),
         Command::Connect(args) => on_runtime(connect::run(args, report)),
+        Command::Forward(args) => on_runtime(forward::run(args, report)),
+        Command::Ping(args) => on_runtime(ping::run(args, report)),
+        Command::Invite(args) => invite::run(&args, report),
+        Command::Completions { shell } => pages::completions(shell),
+        Command::Man { directory } => pages::man(directory.as_deref()),
     };
+    progress::finish();
     ended(report, result)
 }
 

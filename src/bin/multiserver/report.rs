@@ -5,21 +5,30 @@ use std::io::Write as _;
 use serde_json::{Value, json};
 use tower_multiserver::{Address, Info, Scope};
 
-use crate::failure::Failure;
+use crate::{cli::Output, failure::Failure, progress};
 
 /// Where events go. Each is one line and one write.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Report {
     json: bool,
+    quiet: bool,
 }
 
 impl Report {
-    pub(crate) fn new(json: bool) -> Self {
-        Self { json }
+    pub(crate) fn new(output: Output) -> Self {
+        Self {
+            json: output.json,
+            quiet: output.quiet,
+        }
     }
 
     pub(crate) fn is_json(self) -> bool {
         self.json
+    }
+
+    /// Whether errors are all that is told.
+    pub(crate) fn is_quiet(self) -> bool {
+        self.quiet
     }
 
     /// A server is reached at `address` by peers of `scope`.
@@ -51,7 +60,7 @@ impl Report {
 
     /// The program, or one of its connections, failed. What is wrong with the arguments takes several lines.
     pub(crate) fn error(self, failure: &Failure) {
-        self.event(
+        self.tell(
             || {
                 format!(
                     "error: {}",
@@ -77,14 +86,30 @@ impl Report {
         );
     }
 
+    /// What the layers tell.
+    pub(crate) fn log(self, message: &str) {
+        self.tell(
+            || harmless(message),
+            || json!({ "event": "log", "message": message }),
+        );
+    }
+
     fn event(self, line: impl FnOnce() -> String, object: impl FnOnce() -> Value) {
+        if !self.quiet {
+            self.tell(line, object);
+        }
+    }
+
+    fn tell(self, line: impl FnOnce() -> String, object: impl FnOnce() -> Value) {
         let mut line = match self.json {
             true => object().to_string(),
             false => line(),
         };
         line.push('\n');
         // Nobody may be listening, which is no reason to stop.
-        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        progress::aside(|| {
+            let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        });
     }
 }
 

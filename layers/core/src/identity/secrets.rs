@@ -29,6 +29,24 @@ impl AppKey {
     ]);
 }
 
+/// As base64: a configuration may hold it.
+#[cfg(feature = "serde")]
+impl serde::Serialize for AppKey {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&Zeroizing::new(encode(&self.0)))
+    }
+}
+
+/// From base64.
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for AppKey {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Zeroizing::new(String::deserialize(deserializer)?);
+        text.parse()
+            .map_err(|_| serde::de::Error::custom("an app key is the base64 of 32 bytes"))
+    }
+}
+
 impl Seed {
     /// A new one from the operating system's random source.
     ///

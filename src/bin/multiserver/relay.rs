@@ -1,0 +1,92 @@
+//! A connection forwarded to another.
+
+use tokio::io::split;
+use tower_multiserver::{
+    Address, Connection, Error, Identity, MultiAddress, MultiServer, Section,
+    config::{Config, check_dial},
+};
+
+use crate::{
+    copy::{self, Broken, Direction, both, of_ours, of_peer},
+    failure::{Failure, root},
+    input, settings,
+};
+
+/// Where to forward to.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    server: MultiServer,
+    addresses: MultiAddress,
+}
+
+impl Target {
+    /// Forwards to the first address that `server` understands; there has to be one.
+    pub(crate) fn new(server: MultiServer, addresses: MultiAddress) -> Result<Self, Failure> {
+        understood(&addresses).map_err(Failure::from)?;
+        Ok(Self { server, addresses })
+    }
+
+    /// What an argument names: an address, or the `HOST:PORT` of a TCP server. It may be one that proves nothing.
+    pub(crate) fn named(
+        argument: &str,
+        config: &Config,
+        identity: &Identity,
+    ) -> Result<Self, Failure> {
+        let mut config = config.clone();
+        config.plain = Some(true);
+        let server = settings::server(&config, identity)?;
+        let text = input::text(argument)?;
+        let tcp = Address::new(Section::new("net").arg(&text));
+        let named = MultiAddress::try_from(text)?;
+        let addresses = match understood(&named) {
+            Ok(()) => named,
+            Err(_) if check_dial(&tcp).is_ok() => tcp.into(),
+            Err(error) => {
+                let reason = root(&error);
+                return Err(Failure::usage(format!(
+                    "--to needs an address or HOST:PORT: {reason}"
+                )));
+            }
+        };
+        Ok(Self { server, addresses })
+    }
+}
+
+/// Whether one of the addresses is understood, or why the first is not.
+fn understood(addresses: &MultiAddress) -> Result<(), Error> {
+    let mut checks = addresses.iter().map(check_dial);
+    let first = checks.next().expect("a list of addresses is never empty");
+    match first.is_err() && checks.any(|check| check.is_ok()) {
+        true => Ok(()),
+        false => first,
+    }
+}
+
+/// Forwards `peer` to `target` until both directions have ended.
+///
+/// Where a side cannot be told that one direction has ended, the end of the other side's ends all: nothing else would end
+/// a connection that nobody needs any more.
+pub(crate) async fn run(peer: Connection, target: Target) -> Result<(), Failure> {
+    let info = peer.info().clone();
+    let target = target.server.dial(target.addresses).await?;
+    let half_close = (info.has_half_close(), target.info().has_half_close());
+    let (of_peer, of_target) = (&of_peer(&info), &of_ours("the target failed"));
+    let (mut from_peer, mut to_peer) = split(peer);
+    let (mut from_target, mut to_target) = split(target);
+
+    let there = async {
+        let copied = copy::copy_all(&mut from_peer, &mut to_target, Direction::In).await;
+        copied.map_err(|broken| broken.between(of_peer, of_target))
+    };
+    let back = async {
+        let copied = copy::copy_all(&mut from_target, &mut to_peer, Direction::Out).await;
+        copied.map_err(|broken| broken.between(of_target, of_peer))
+    };
+    let forwarded = match half_close {
+        (true, true) => both(there, back).await,
+        (false, true) => copy::until(back, there).await,
+        (true, false) => copy::until(there, back).await,
+        (false, false) => copy::first(there, back).await,
+    };
+    forwarded.map_err(Broken::into_inner)
+}

@@ -1,0 +1,252 @@
+//! The one stack of a configured server: it lays the layers that an address names.
+
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use tower::ServiceExt as _;
+use tower_multiserver_core::{
+    Accept, Address, AppKey, Bound, Connection, DIAL_TIMEOUT, Error, ErrorKind, Identity, Listen,
+    Section,
+};
+use tower_service::Service;
+
+use super::{
+    Allow, Config, Invalid,
+    allow::Guests,
+    any_stack::{Accepting, AnyListener, AnySocket, AnyStack},
+    protocols::{Proof, TRANSFORMS, TRANSPORTS, Transform, Transport},
+};
+
+/// Every stack that the protocols of this build make.
+#[derive(Clone)]
+pub(super) struct Chain {
+    parts: Arc<Parts>,
+    transports: Arc<[(&'static str, AnyStack)]>,
+}
+
+/// What the protocols are made of.
+pub(super) struct Parts {
+    pub(super) config: Config,
+    pub(super) identity: Identity,
+    pub(super) guests: Guests,
+}
+
+impl Parts {
+    pub(super) fn dial_timeout(&self) -> Duration {
+        self.config.dial_timeout.unwrap_or(DIAL_TIMEOUT)
+    }
+
+    pub(super) fn external(&self, transport: &str) -> Vec<Section> {
+        let sections = self.config.external.get(transport);
+        sections.cloned().unwrap_or_default()
+    }
+
+    pub(super) fn app_key(&self) -> AppKey {
+        self.config.app_key.clone().unwrap_or(AppKey::SSB)
+    }
+}
+
+/// An address as its protocols.
+struct Reading {
+    transport: &'static Transport,
+    transforms: Vec<&'static Transform>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Dial,
+    Listen,
+}
+
+/// Whether a configured server could dial `address`, if its [`plain`](Config::plain) is set. Nothing is dialed.
+///
+/// # Errors
+///
+/// Of kind [`Unsupported`](ErrorKind::Unsupported), with the reason.
+pub fn check_dial(address: &Address) -> Result<(), Error> {
+    Reading::of(address, Side::Dial).map(drop)
+}
+
+/// Whether a configured server could listen on `address`, if its [`plain`](Config::plain) is set and whoever it allows.
+/// Nothing is bound.
+///
+/// # Errors
+///
+/// As [`check_dial`].
+pub fn check_listen(address: &Address) -> Result<(), Error> {
+    Reading::of(address, Side::Listen).map(drop)
+}
+
+impl Chain {
+    pub(super) fn new(config: Config, identity: Identity) -> Result<Self, Error> {
+        for name in config.external.keys() {
+            if !TRANSPORTS.iter().any(|entry| entry.name == name) {
+                let field = format!("external.{name}");
+                let reason = "there is no such transport";
+                return Err(Invalid::error(ErrorKind::Unsupported, field, reason));
+            }
+        }
+        let guests = Guests::new(config.allow.as_ref());
+        let parts = Arc::new(Parts {
+            config,
+            identity,
+            guests,
+        });
+        let transports = TRANSPORTS.iter();
+        let transports = transports.map(|entry| Ok((entry.name, (entry.stack)(&parts)?)));
+        Ok(Self {
+            transports: transports.collect::<Result<_, Error>>()?,
+            parts,
+        })
+    }
+
+    /// The stack for an address.
+    fn stack(&self, address: &Address, side: Side) -> Result<AnyStack, Error> {
+        let reading = Reading::of(address, side)?;
+        let proof = reading.proof();
+        if proof == Proof::Nothing && self.parts.config.plain != Some(true) {
+            let reason = "nothing in it says who the peer is, and `plain` is not set";
+            return Err(Error::unsupported(reason));
+        }
+        if side == Side::Listen {
+            self.permit(proof).map_err(|e| e.at(|| address.clone()))?;
+        }
+        let name = reading.transport.name;
+        let mut transports = self.transports.iter();
+        let found = transports.find(|(known, _)| *known == name);
+        let (_, transport) = found.expect("there is a stack for each entry");
+        let transforms = reading.transforms.iter();
+        Ok(transforms.fold(transport.clone(), |below, entry| {
+            (entry.lay)(&self.parts, below)
+        }))
+    }
+
+    /// Whether a server may let peers in of whom this is known.
+    fn permit(&self, proof: Proof) -> Result<(), Error> {
+        let own = self.parts.identity.public_key();
+        let reason = match (&self.parts.config.allow, proof) {
+            (None, Proof::Key) => "it must say who may connect: a list of keys, or \"all\"",
+            (Some(Allow::Keys(_)), Proof::Nothing) => {
+                "a list of keys cannot hold for an address that asks for none"
+            }
+            (Some(Allow::Keys(keys)), Proof::Device) if !keys.contains(&own) => {
+                "a list of keys without our own cannot hold for an address with `noauth`"
+            }
+            _ => return Ok(()),
+        };
+        Err(Invalid::error(ErrorKind::Unauthorized, "allow", reason))
+    }
+}
+
+impl Reading {
+    fn of(address: &Address, side: Side) -> Result<Self, Error> {
+        let (transport, transforms) = address
+            .sections()
+            .split_first()
+            .expect("an address is never empty");
+        let entry = TRANSPORTS
+            .iter()
+            .find(|entry| entry.name == transport.name());
+        let entry = entry.ok_or_else(|| Error::unsupported("its transport is not known"))?;
+        match side {
+            Side::Dial => (entry.dial)(transport)?,
+            Side::Listen => (entry.listen)(transport)?,
+        }
+        let mut reading = Self {
+            transport: entry,
+            transforms: Vec::new(),
+        };
+        for section in transforms {
+            reading.push(section, side)?;
+        }
+        Ok(reading)
+    }
+
+    fn push(&mut self, section: &Section, side: Side) -> Result<(), Error> {
+        let mut known = TRANSFORMS.iter();
+        let entry = known.find(|entry| entry.name == section.name());
+        let entry = entry.ok_or_else(|| Error::unsupported("its transform is not known"))?;
+        if side == Side::Dial {
+            (entry.dial)(section)?;
+        }
+        if self.transforms.iter().any(|laid| laid.name == entry.name) {
+            return Err(Error::unsupported("it has a transform twice"));
+        }
+        if entry.proof != Proof::Nothing && self.proof() != Proof::Nothing {
+            let reason = "two of its transforms say who the peer is";
+            return Err(Error::unsupported(reason));
+        }
+        self.transforms.push(entry);
+        Ok(())
+    }
+
+    /// What is known of a peer in the end.
+    fn proof(&self) -> Proof {
+        let mut proofs = self.transforms.iter().map(|entry| entry.proof);
+        proofs
+            .find(|proof| *proof != Proof::Nothing)
+            .unwrap_or(Proof::Nothing)
+    }
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chain")
+            .field("config", &self.parts.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Service<Address> for Chain {
+    type Response = Connection;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Connection, Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, address: Address) -> Self::Future {
+        match self.stack(&address, Side::Dial) {
+            Ok(stack) => Box::pin(stack.oneshot(address)),
+            Err(error) => Box::pin(async { Err(error) }),
+        }
+    }
+}
+
+impl Service<Listen> for Chain {
+    type Response = Bound<AnyListener>;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Bound<AnyListener>, Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, listen: Listen) -> Self::Future {
+        match self.stack(&listen.0, Side::Listen) {
+            Ok(stack) => Box::pin(stack.oneshot(listen)),
+            Err(error) => Box::pin(async { Err(error) }),
+        }
+    }
+}
+
+/// The socket knows its stack.
+impl Service<Accept<AnySocket>> for Chain {
+    type Response = Connection;
+    type Error = Error;
+    type Future = Accepting;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, Accept { raw, deadline }: Accept<AnySocket>) -> Self::Future {
+        raw.finish(deadline)
+    }
+}
