@@ -3,6 +3,7 @@
 
 #[cfg(feature = "serde")]
 pub mod config;
+pub mod dial;
 pub mod integration;
 mod multi_server;
 pub mod transport;

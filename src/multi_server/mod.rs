@@ -28,6 +28,7 @@ use tower_service::Service;
 pub use listening::Listening;
 
 use self::room::Room;
+use crate::dial::Attempts;
 
 /// Stacks of different types behind one door: the first that understands an address dials it, or listens there.
 ///
@@ -186,10 +187,12 @@ impl MultiServer {
 
     /// Dials the first address that some stack understands, with the first stack that does. Drop the future to give up.
     ///
+    /// To try the next one when that fails, or to race them, see [`dial`](crate::dial).
+    ///
     /// # Errors
     ///
     /// That of the one dial; when no stack understands any of the addresses, one of kind
-    /// [`Unsupported`](crate::ErrorKind::Unsupported) that lists why each was refused.
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) that lists why each was refused, as [`Attempts`].
     pub fn dial<A>(
         &self,
         addresses: A,
@@ -201,11 +204,11 @@ impl MultiServer {
         let addresses = addresses.try_into().map_err(Into::into);
         async move {
             let addresses = addresses?;
-            let mut refusals = Refusals::default();
+            let mut attempts = Attempts::default();
             for address in addresses.iter() {
                 let attempt = |stack: &Stack| stack.dial.clone().oneshot(address.clone());
                 let dial = async {
-                    let dialed = this.first(address, attempt, &mut refusals).await;
+                    let dialed = this.first(address, attempt, &mut attempts).await;
                     dialed.unwrap_or_else(|| Err(Error::unsupported("by no stack")))
                 };
                 match trace::dialing(address, dial).await {
@@ -213,7 +216,7 @@ impl MultiServer {
                     result => return result,
                 }
             }
-            Err(Error::unsupported(refusals))
+            Err(attempts.into_error())
         }
     }
 
@@ -240,10 +243,10 @@ impl MultiServer {
                     room: room.clone(),
                 })
             };
-            let mut refusals = Refusals::default();
-            let opened = match self.first(address, attempt, &mut refusals).await {
+            let mut attempts = Attempts::default();
+            let opened = match self.first(address, attempt, &mut attempts).await {
                 Some(result) => result.map_err(|error| error.at(|| address.clone()))?,
-                None => return Err(Error::unsupported(refusals)),
+                None => return Err(attempts.into_error()),
             };
             addresses.extend(opened.addresses);
             connections.push(opened.connections);
@@ -256,14 +259,14 @@ impl MultiServer {
         &self,
         address: &Address,
         attempt: impl Fn(&Stack) -> F,
-        refusals: &mut Refusals,
+        attempts: &mut Attempts,
     ) -> Option<Result<T, Error>>
     where
         F: Future<Output = Result<T, Error>>,
     {
         for stack in self.stacks.iter() {
             match attempt(stack).await {
-                Err(error) if error.is_unsupported() => refusals.push(address, error),
+                Err(error) if error.is_unsupported() => attempts.push(address, error),
                 result => return Some(result),
             }
         }
@@ -286,6 +289,21 @@ impl Service<MultiAddress> for MultiServer {
     }
 }
 
+/// Dials one address with the first stack that understands it: what the [policies of a dial](crate::dial) build on.
+impl Service<Address> for MultiServer {
+    type Response = Connection;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Connection, Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, address: Address) -> Self::Future {
+        Box::pin(self.dial(address))
+    }
+}
+
 impl fmt::Debug for MultiServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MultiServer")
@@ -293,42 +311,3 @@ impl fmt::Debug for MultiServer {
             .finish_non_exhaustive()
     }
 }
-
-/// Why no stack understood any address: the source of the one error.
-#[derive(Debug, Default)]
-struct Refusals {
-    listed: Vec<(Address, Error)>,
-    more: usize,
-}
-
-/// An address list from outside may have any length; an error message may not.
-const MAX_LISTED: usize = 16;
-
-impl Refusals {
-    fn push(&mut self, address: &Address, error: Error) {
-        match self.listed.len() < MAX_LISTED {
-            true => self.listed.push((address.redacted(), error)),
-            false => self.more += 1,
-        }
-    }
-}
-
-impl fmt::Display for Refusals {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no stack understands it")?;
-        for (address, error) in &self.listed {
-            let address = address.to_string();
-            write!(f, "; `{}`: ", address.escape_debug())?;
-            match std::error::Error::source(error) {
-                Some(reason) => write!(f, "{reason}")?,
-                None => write!(f, "{error}")?,
-            }
-        }
-        match self.more {
-            0 => Ok(()),
-            more => write!(f, "; and {more} more"),
-        }
-    }
-}
-
-impl std::error::Error for Refusals {}

@@ -80,6 +80,18 @@ async fn an_address_is_explained_section_by_section() {
 }
 
 #[tokio::test]
+async fn a_name_is_understood_and_explained_without_being_looked_up() {
+    let address = format!("lookup:bob.example~shs:{KEY}");
+    let check = run(&["address", "check", &address]).await;
+    assert_eq!(check.code, Some(0));
+    let explained = run(&["address", "explain", &address]).await;
+    let text = explained.text();
+    assert!(text.contains("_multiserver.bob.example"), "{text}");
+    assert!(text.contains("must prove to be"), "{text}");
+    assert_eq!(run(&["address", "check", "lookup:"]).await.code, Some(2));
+}
+
+#[tokio::test]
 async fn what_is_not_understood_is_explained_as_far_as_it_goes() {
     let explained = run(&["address", "explain", "net::8008~shs;tcp:1~x\u{1b}[31m"]).await;
     assert_eq!(explained.code, Some(0));

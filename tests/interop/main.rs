@@ -1,8 +1,8 @@
 //! Against the JavaScript multiserver, unmodified from npm: both directions, each stack, and from a browser. And through
 //! Tor and other proxies.
 //!
-//! These tests need Node, npm and Chromium, tor, microsocks and danted. Where something is missing they say so on stderr
-//! and pass; with `MULTISERVER_INTEROP=required` in the environment they fail instead.
+//! These tests need Node, npm and Chromium, tor, microsocks and danted, and dnsmasq for the names of `dns`. Where something
+//! is missing they say so on stderr and pass; with `MULTISERVER_INTEROP=required` in the environment they fail instead.
 
 #[cfg(test)]
 #[macro_use]
@@ -14,6 +14,8 @@ mod addresses;
 mod browser;
 #[cfg(all(test, feature = "cli"))]
 mod command_line;
+#[cfg(all(test, feature = "dns"))]
+mod dns;
 #[cfg(test)]
 mod exchange;
 #[cfg(test)]

@@ -87,6 +87,11 @@ impl Error {
         self
     }
 
+    /// The cause itself, which [`source`](error::Error::source) only shows.
+    pub fn into_source(self) -> BoxError {
+        self.0.source
+    }
+
     pub(crate) fn timed_out() -> Self {
         let source = "the connection was not made before its deadline";
         Self::new(ErrorKind::Timeout, source)

@@ -74,6 +74,7 @@ pub mod trace;
 mod transform;
 mod transform_fn;
 mod transport;
+mod turn;
 mod wrap;
 #[cfg(any(doc, doctest))]
 #[doc = include_str!("writing_a_layer.md")]
@@ -100,4 +101,5 @@ pub use shutdown::{Closing, Shutdown};
 pub use transform::{Role, Transform, TransformFuture, Transformed};
 pub use transform_fn::{TransformFn, transform_fn};
 pub use transport::Transport;
+pub use turn::{Turns, turn};
 pub use wrap::{Wrap, WrapFuture, Wrapped};

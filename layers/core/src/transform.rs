@@ -34,6 +34,8 @@ pub trait Transform: Clone + Send + 'static {
     /// Shakes hands over `connection`, and wraps it with [`Connection::layered`].
     ///
     /// The connection's deadline is kept for it: the future is dropped when the time is over.
+    ///
+    /// A dialer that says who it is awaits [`turn`](crate::turn) before the first byte that depends on its identity.
     fn upgrade<I: Io>(
         self,
         connection: Connection<I>,

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower_layer::Layer;
 use tower_multiserver_core::{
     AllowAll, AppKey, Authorize, Connection, Error, ErrorKind, HalfClose, Identity, Io, Peer,
-    RemoteKey, Role, Section, Transform, Transformed,
+    RemoteKey, Role, Section, Transform, Transformed, turn,
 };
 
 use crate::{
@@ -128,6 +128,8 @@ impl<A: Authorize> ShsLayer<A> {
         send(io, &hello, HandshakeError::HelloRefused).await?;
         let hello = receive(io, HandshakeError::HelloRefused).await?;
         let (client, auth) = client.receive_hello(&hello).map_err(failed)?;
+        // Whoever holds the key learns by it who we are.
+        turn().await;
         send(io, &auth, HandshakeError::AuthRefused).await?;
         let accept = receive(io, HandshakeError::AuthRefused).await?;
         let outcome = client.receive_accept(&accept).map_err(failed)?;
