@@ -14,6 +14,9 @@ pub use tower_multiserver_core::*;
 #[cfg(feature = "noauth")]
 #[doc(inline)]
 pub use tower_multiserver_noauth as noauth;
+#[cfg(feature = "noise")]
+#[doc(inline)]
+pub use tower_multiserver_noise as noise;
 #[cfg(feature = "shs")]
 #[doc(inline)]
 pub use tower_multiserver_shs as shs;

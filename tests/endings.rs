@@ -14,7 +14,7 @@ use tokio::{
 use tower::Layer as _;
 use tower_multiserver::{
     Connection, Listening, MultiServer, Scope, channel::Channel, net::Net, noauth::NoauthLayer,
-    unix::Unix, ws::Ws,
+    noise::NoiseLayer, unix::Unix, ws::Ws,
 };
 
 /// Two ends of a connection, and what keeps them.
@@ -26,6 +26,7 @@ struct Ends {
 
 fn multi() -> MultiServer {
     let noauth = || NoauthLayer::new(identity("bob").public_key());
+    let noise = || NoiseLayer::new(identity("bob"));
     MultiServer::new()
         .stack(Net::new())
         .stack(Unix::new())
@@ -39,6 +40,10 @@ fn multi() -> MultiServer {
         .stack(shs("bob").layer(Unix::new()))
         .stack(shs("bob").layer(Channel::global()))
         .stack(shs("bob").layer(Ws::new()))
+        .stack(noise().layer(Net::new()))
+        .stack(noise().layer(Unix::new()))
+        .stack(noise().layer(Channel::global()))
+        .stack(noise().layer(Ws::new()))
 }
 
 async fn connect(of: &'static str) -> Ends {
@@ -65,7 +70,7 @@ async fn connect(of: &'static str) -> Ends {
 }
 
 /// Where one direction can end and the other go on.
-const HALF_CLOSE: [&str; 10] = [
+const HALF_CLOSE: [&str; 14] = [
     "net",
     "unix",
     "channel",
@@ -76,17 +81,25 @@ const HALF_CLOSE: [&str; 10] = [
     "unix~shs",
     "channel~shs",
     "ws~shs",
+    "net~noise",
+    "unix~noise",
+    "channel~noise",
+    "ws~noise",
 ];
 /// Where it cannot.
 const ONE_END: [&str; 2] = ["ws", "ws~noauth"];
 /// Where an end that nobody meant is told from one that somebody did.
-const TELLS_A_CUT: [&str; 6] = [
+const TELLS_A_CUT: [&str; 10] = [
     "ws",
     "ws~noauth",
     "net~shs",
     "unix~shs",
     "channel~shs",
     "ws~shs",
+    "net~noise",
+    "unix~noise",
+    "channel~noise",
+    "ws~noise",
 ];
 /// Where it is not.
 const TELLS_NO_CUT: [&str; 6] = [
@@ -238,8 +251,8 @@ async fn a_drop_after_a_shutdown_loses_nothing_though_the_peer_still_sends() {
 #[test]
 fn every_combination_is_tested() {
     let mut all = [&HALF_CLOSE[..], &ONE_END].concat();
-    let mut cuts = [TELLS_A_CUT, TELLS_NO_CUT].concat();
+    let mut cuts = [&TELLS_A_CUT[..], &TELLS_NO_CUT].concat();
     all.sort_unstable();
     cuts.sort_unstable();
-    assert_eq!((all.len(), all), (12, cuts));
+    assert_eq!((all.len(), all), (16, cuts));
 }

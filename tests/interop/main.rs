@@ -1,8 +1,8 @@
-//! Against the JavaScript multiserver, unmodified from npm: both directions, each stack, and from a browser. And through
-//! Tor and other proxies.
+//! Against the JavaScript multiserver, unmodified from npm: both directions, each stack, and from a browser. What it
+//! lacks is tested against peers in other languages, real proxies and a real DNS server.
 //!
-//! These tests need Node, npm and Chromium, tor, microsocks and danted, and dnsmasq for the names of `dns`. Where something
-//! is missing they say so on stderr and pass; with `MULTISERVER_INTEROP=required` in the environment they fail instead.
+//! These tests need Node, npm, Chromium and Go, tor, microsocks and danted, and dnsmasq. Where something is missing they say
+//! so on stderr and pass; with `MULTISERVER_INTEROP=required` in the environment they fail instead.
 
 #[cfg(test)]
 #[macro_use]
@@ -20,7 +20,11 @@ mod dns;
 mod exchange;
 #[cfg(test)]
 mod greeting;
+#[cfg(all(test, feature = "noise"))]
+mod noise;
 #[cfg(all(test, feature = "onion"))]
 mod onion;
 #[cfg(test)]
 mod refusals;
+#[cfg(all(test, feature = "noise"))]
+mod upgrade;

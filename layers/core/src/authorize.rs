@@ -1,8 +1,15 @@
 //! Who may connect.
 
-use std::{collections::HashSet, future::Future, sync::Arc};
+use std::{
+    collections::HashSet,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+};
 
-use crate::{BoxError, Info, PublicKey};
+use crate::{BoxError, Error, ErrorKind, Info, PublicKey};
 
 /// Decides who may connect, once a peer has proved its key and before it is told that it may.
 ///
@@ -47,6 +54,30 @@ pub struct Peer {
     pub is_own: bool,
     /// What the layers below know of the connection.
     pub info: Info,
+}
+
+impl Peer {
+    /// Asks `authorize` whether it may connect. A hook that panics takes only this connection with it.
+    ///
+    /// # Errors
+    ///
+    /// A refusal is [`Unauthorized`](ErrorKind::Unauthorized), a panic is [`Other`](ErrorKind::Other). Both mean no.
+    pub async fn ask<A: Authorize>(self, authorize: &A) -> Result<A::Grant, Error> {
+        let mut asked = pin!(async { authorize.authorize(self).await });
+        let answer = poll_fn(|cx| {
+            // It is never polled again after a panic.
+            match catch_unwind(AssertUnwindSafe(|| asked.as_mut().poll(cx))) {
+                Ok(polled) => polled.map(Ok),
+                Err(_) => Poll::Ready(Err(Error::new(
+                    ErrorKind::Other,
+                    "the authorization panicked",
+                ))),
+            }
+        });
+        answer
+            .await?
+            .map_err(|refusal| Error::new(ErrorKind::Unauthorized, refusal))
+    }
 }
 
 /// Lets everybody in who proves any key.

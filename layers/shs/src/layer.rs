@@ -1,23 +1,17 @@
 //! The layer, and the handshakes over a connection.
 
-use std::{
-    fmt,
-    future::poll_fn,
-    io,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
-    task::Poll,
-};
+use std::fmt;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower_layer::Layer;
 use tower_multiserver_core::{
     AllowAll, AppKey, Authorize, Connection, Error, ErrorKind, HalfClose, Identity, Io, Peer,
-    RemoteKey, Role, Section, Transform, Transformed, turn,
+    RemoteKey, Role, Section, Transform, Transformed, receive_message, sealed::SealedIo,
+    send_message, turn,
 };
 
 use crate::{
-    Args, ShsIo,
+    Args,
+    box_stream::{HEADER, Opener, Sealer},
     handshake::{Client, HandshakeError, Outcome, Server},
 };
 
@@ -34,6 +28,9 @@ pub struct ShsLayer<A = AllowAll> {
 
 /// The service that [`ShsLayer`] makes of the service below it.
 pub type Shs<S, A = AllowAll> = Transformed<S, ShsLayer<A>>;
+
+/// A box stream over `I`: what [`ShsLayer`] makes of a connection.
+pub type ShsIo<I> = SealedIo<I, Sealer, Opener>;
 
 impl ShsLayer {
     /// In the main Secure Scuttlebutt network, open to everybody.
@@ -125,18 +122,24 @@ impl<A: Authorize> ShsLayer<A> {
         };
         let io = &mut connection;
         let (client, hello) = Client::new(&self.app_key, &identity, args.key).map_err(failed)?;
-        send(io, &hello, HandshakeError::HelloRefused).await?;
-        let hello = receive(io, HandshakeError::HelloRefused).await?;
+        send_message(io, &hello, || failed(HandshakeError::HelloRefused)).await?;
+        let hello = receive_message(io, || failed(HandshakeError::HelloRefused)).await?;
         let (client, auth) = client.receive_hello(&hello).map_err(failed)?;
         // Whoever holds the key learns by it who we are.
         turn().await;
-        send(io, &auth, HandshakeError::AuthRefused).await?;
-        let accept = receive(io, HandshakeError::AuthRefused).await?;
+        send_message(io, &auth, || failed(HandshakeError::AuthRefused)).await?;
+        let accept = receive_message(io, || failed(HandshakeError::AuthRefused)).await?;
         let outcome = client.receive_accept(&accept).map_err(failed)?;
 
         let mut connection = layered(connection, outcome);
         if self.greeting {
-            connection.get_mut().greet().await;
+            connection
+                .get_mut()
+                .greet(|sealer, out| {
+                    out[..HEADER].copy_from_slice(&sealer.seal_nothing());
+                    HEADER
+                })
+                .await;
         }
         Ok(connection)
     }
@@ -147,10 +150,10 @@ impl<A: Authorize> ShsLayer<A> {
     ) -> Result<Connection<ShsIo<I>>, Error> {
         let io = &mut connection;
         let server = Server::new(&self.app_key, &self.identity).map_err(failed)?;
-        let hello = receive(io, HandshakeError::ClientGone).await?;
+        let hello = receive_message(io, || failed(HandshakeError::ClientGone)).await?;
         let (server, hello) = server.receive_hello(&hello).map_err(failed)?;
-        send(io, &hello, HandshakeError::ClientGone).await?;
-        let auth = receive(io, HandshakeError::ClientGone).await?;
+        send_message(io, &hello, || failed(HandshakeError::ClientGone)).await?;
+        let auth = receive_message(io, || failed(HandshakeError::ClientGone)).await?;
         let server = server.receive_auth(&auth).map_err(failed)?;
 
         let peer = Peer {
@@ -158,9 +161,12 @@ impl<A: Authorize> ShsLayer<A> {
             is_own: server.client() == self.identity.public_key(),
             info: connection.info().clone(),
         };
-        let grant = ask(&self.authorize, peer).await?;
+        let grant = peer.ask(&self.authorize).await?;
         let (accept, outcome) = server.accept();
-        send(&mut connection, &accept, HandshakeError::ClientGone).await?;
+        send_message(&mut connection, &accept, || {
+            failed(HandshakeError::ClientGone)
+        })
+        .await?;
         Ok(layered(connection, outcome).with(grant))
     }
 }
@@ -173,43 +179,9 @@ fn layered<I: Io>(connection: Connection<I>, outcome: Outcome) -> Connection<Shs
         .with(RemoteKey(key))
         .with(HalfClose)
         .layered(Section::new("shs").arg(key), |io| {
-            ShsIo::new(io, outcome, has_half_close)
+            let (sealer, opener) = (Sealer::new(outcome.sending), Opener::new(outcome.receiving));
+            SealedIo::new(io, sealer, opener, has_half_close)
         })
-}
-
-/// Asks whether `peer` may connect. A hook that panics takes only this connection with it.
-async fn ask<A: Authorize>(authorize: &A, peer: Peer) -> Result<A::Grant, Error> {
-    let mut asked = pin!(async { authorize.authorize(peer).await });
-    let answer = poll_fn(|cx| {
-        // It is never polled again after a panic.
-        match catch_unwind(AssertUnwindSafe(|| asked.as_mut().poll(cx))) {
-            Ok(polled) => polled.map(Ok),
-            Err(_) => Poll::Ready(Err(Error::new(
-                ErrorKind::Other,
-                "the authorization panicked",
-            ))),
-        }
-    });
-    answer
-        .await?
-        .map_err(|refusal| Error::new(ErrorKind::Unauthorized, refusal))
-}
-
-async fn send(io: &mut impl Io, message: &[u8], gone: HandshakeError) -> Result<(), Error> {
-    let sent = async {
-        io.write_all(message).await?;
-        io.flush().await
-    };
-    sent.await.map_err(|error| gone_or(gone, error))
-}
-
-/// Reads exactly a message: what comes behind it belongs to what comes after.
-async fn receive<const N: usize>(io: &mut impl Io, gone: HandshakeError) -> Result<[u8; N], Error> {
-    let mut message = [0; N];
-    match io.read_exact(&mut message).await {
-        Ok(_) => Ok(message),
-        Err(error) => Err(gone_or(gone, error)),
-    }
 }
 
 fn failed(error: HandshakeError) -> Error {
@@ -219,18 +191,6 @@ fn failed(error: HandshakeError) -> Error {
         _ => ErrorKind::Handshake,
     };
     Error::new(kind, error)
-}
-
-/// An end of the transport is the peer's way to refuse.
-fn gone_or(gone: HandshakeError, error: io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof
-        | io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::BrokenPipe
-        | io::ErrorKind::WriteZero => failed(gone),
-        _ => error.into(),
-    }
 }
 
 /// Shows the public key alone.
@@ -245,10 +205,9 @@ impl<A> fmt::Debug for ShsLayer<A> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{
-        box_stream::{HEADER, Sealer},
-        handshake::{AUTH, HELLO},
-    };
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use crate::handshake::{AUTH, HELLO};
 
     use super::*;
 

@@ -65,13 +65,12 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod args;
 pub mod box_stream;
 pub mod handshake;
-mod io;
 mod layer;
 mod secretbox;
+#[cfg(test)]
+mod tests;
 
-pub use args::Args;
-pub use io::ShsIo;
-pub use layer::{Shs, ShsLayer};
+pub use layer::{Shs, ShsIo, ShsLayer};
+pub use tower_multiserver_core::KeyArgs as Args;

@@ -25,7 +25,8 @@ impl Half {
         Self::reported(&done["sent"], &done["sentSha256"])
     }
 
-    fn reported(bytes: &Value, sha256: &Value) -> Self {
+    /// What a peer counted and hashed.
+    pub(crate) fn reported(bytes: &Value, sha256: &Value) -> Self {
         Self {
             bytes: bytes.as_u64().expect("a number of bytes"),
             sha256: super::text(sha256).to_owned(),

@@ -1,12 +1,16 @@
 //! What the tests share: the JavaScript peer, our own side, and the bytes between them.
 
 mod bytes;
+#[cfg(feature = "noise")]
+mod go;
 mod keys;
 pub(crate) mod npm;
 mod ours;
 mod peer;
 
 pub(crate) use bytes::{Half, echo, exchange, read_to_end, send_to_end};
+#[cfg(feature = "noise")]
+pub(crate) use go::Go;
 pub(crate) use keys::{app_key, base64, key_of, ours, seed, theirs};
 pub(crate) use ours::{Options, Server, accept, dial, listen, socket};
 pub(crate) use peer::{PATIENCE, Peer, text};

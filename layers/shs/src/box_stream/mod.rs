@@ -36,11 +36,8 @@ mod vectors;
 
 use std::{error, fmt, io};
 
-pub use self::{
-    key::BoxKey,
-    opener::{Next, Opened, Opener},
-    sealer::{Sealed, Sealer},
-};
+pub use self::{key::BoxKey, opener::Opener, sealer::Sealer};
+pub use tower_multiserver_core::sealed::{Next, Opened, Sealed};
 
 /// The longest body of a frame, in bytes. All implementations send no more, and ours takes no more.
 pub const BODY_MAX: usize = 4096;

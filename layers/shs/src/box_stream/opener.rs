@@ -1,5 +1,7 @@
 //! The receiving side of a box stream.
 
+use tower_multiserver_core::sealed::{Next, Open, Opened};
+
 use crate::secretbox::Tag;
 
 use super::{BODY_MAX, BoxKey, BoxStreamError, HEADER};
@@ -33,30 +35,6 @@ enum State {
     Ended,
     /// Dead for good.
     Failed(BoxStreamError),
-}
-
-/// What [`Opener::open`] did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Opened {
-    /// So many sealed bytes are done with.
-    pub read: usize,
-    /// So many bytes of text were written.
-    pub written: usize,
-    /// What it wants to go on.
-    pub next: Next,
-}
-
-/// What an [`Opener`] wants to go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// More sealed bytes: the rest of a frame is missing.
-    Sealed,
-    /// Room for so much text: the frame is there.
-    Room(usize),
-    /// A further call: it stopped after many empty frames, or before an error.
-    Call,
-    /// Nothing: the peer has ended the direction. Whatever follows is not of this stream.
-    Nothing,
 }
 
 impl Opener {
@@ -188,5 +166,25 @@ impl Opener {
             EMPTY_MAX.. => State::Failed(BoxStreamError::Empty),
             _ => State::Header,
         };
+    }
+}
+
+impl Open for Opener {
+    type Error = BoxStreamError;
+
+    fn open(&mut self, sealed: &[u8], text: &mut [u8]) -> Result<Opened, BoxStreamError> {
+        self.open(sealed, text)
+    }
+
+    fn pause(&mut self) {
+        self.pause();
+    }
+
+    fn end(&mut self) -> Result<(), BoxStreamError> {
+        self.end()
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over()
     }
 }

@@ -1,19 +1,12 @@
 //! The sending side of a box stream.
 
+use tower_multiserver_core::sealed::{Seal, Sealed};
+
 use super::{BODY_MAX, BoxKey, HEADER};
 
 /// Seals one direction of a connection.
 #[derive(Debug)]
 pub struct Sealer(BoxKey);
-
-/// What [`Sealer::seal`] did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sealed {
-    /// So many bytes of the text are in frames now.
-    pub read: usize,
-    /// So many bytes of frames were written.
-    pub written: usize,
-}
 
 impl Sealer {
     /// Begins a direction.
@@ -75,5 +68,20 @@ impl Sealer {
     fn header(&self, plain: [u8; 18], header: &mut [u8]) {
         let (tag, sealed) = header.split_at_mut(16);
         tag.copy_from_slice(&self.0.seal(0, &plain, sealed));
+    }
+}
+
+impl Seal for Sealer {
+    const TEXT_MAX: usize = BODY_MAX;
+    const OVERHEAD: usize = HEADER;
+    const GOODBYE_MAX: usize = HEADER;
+
+    fn seal(&mut self, text: &[u8], out: &mut [u8]) -> Sealed {
+        self.seal(text, out)
+    }
+
+    fn goodbye(self, out: &mut [u8]) -> usize {
+        out[..HEADER].copy_from_slice(&self.goodbye());
+        HEADER
     }
 }

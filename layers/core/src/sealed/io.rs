@@ -1,8 +1,4 @@
-//! The stream that the layer lays over another one.
-
-mod buffer;
-mod reader;
-mod writer;
+//! The stream, which reads, writes and ends as its codec says.
 
 use std::{
     fmt,
@@ -14,12 +10,8 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::{
-    box_stream::{Opener, Sealer},
-    handshake::Outcome,
-};
-
-use self::{
+use super::{
+    Open, Seal,
     reader::{Delivery, Reader},
     writer::Writer,
 };
@@ -28,17 +20,17 @@ use self::{
 /// yields by itself; this is for the rest.
 const FILL_TURN: usize = 64;
 
-/// A box stream over `I`: what `shs` makes of a connection.
+/// The stream that a layer lays over an `I`: what is written is sealed by an `S`, what arrives is opened by an `O`.
 ///
 /// Each write is sealed and handed to `I` at once, so nothing waits for a flush unless `I` takes no more. What then waits
-/// goes out with the next write, flush or read.
+/// goes out with the next write, flush or read. Buffers are held only while there is something in them.
 ///
 /// Reading, writing, flushing and shutting down are cancel safe: what was taken is kept. How it ends is told in the
-/// [crate's documentation](crate#endings).
-pub struct ShsIo<I> {
+/// [module's documentation](super#endings).
+pub struct SealedIo<I, S, O> {
     io: I,
-    reader: Reader,
-    writer: Writer,
+    reader: Reader<O>,
+    writer: Writer<S>,
     /// Whether `io` can end its sending direction and still receive.
     has_half_close: bool,
     shutdown: Shutdown,
@@ -59,24 +51,40 @@ enum Shutdown {
     Done,
 }
 
-impl<I> ShsIo<I> {
-    pub(crate) fn new(io: I, outcome: Outcome, has_half_close: bool) -> Self {
+impl<I, S, O> SealedIo<I, S, O> {
+    /// Lays the stream over `io`, whose next bytes are the first that `opener` opens.
+    ///
+    /// `has_half_close` tells whether `io` can end its sending direction and still receive
+    /// ([`HalfClose`](crate::HalfClose)).
+    pub fn new(io: I, sealer: S, opener: O, has_half_close: bool) -> Self {
         Self {
             io,
-            reader: Reader::new(Opener::new(outcome.receiving)),
-            writer: Writer::new(Sealer::new(outcome.sending)),
+            reader: Reader::new(opener),
+            writer: Writer::new(sealer),
             has_half_close,
             shutdown: Shutdown::Open,
             writing: None,
             reading: None,
         }
     }
+
+    /// The stream below.
+    pub fn get_ref(&self) -> &I {
+        &self.io
+    }
+
+    /// The memory that its buffers hold now, in bytes: of what is to be read and of what is to be sent.
+    pub fn held(&self) -> (usize, usize) {
+        (self.reader.held(), self.writer.held())
+    }
 }
 
-impl<I: AsyncRead + AsyncWrite + Unpin> ShsIo<I> {
-    /// Sends an empty frame, and does not wait for it: what `io` does not take at once goes out later.
-    pub(crate) async fn greet(&mut self) {
-        self.writer.seal_nothing();
+impl<I: AsyncRead + AsyncWrite + Unpin, S: Seal, O> SealedIo<I, S, O> {
+    /// Sends, before anything is written, a frame that has no text for the peer's application.
+    ///
+    /// It does not wait for it: what `io` does not take at once goes out later.
+    pub async fn greet(&mut self, seal: impl FnOnce(&mut S, &mut [u8]) -> usize) {
+        self.writer.greet(seal);
         poll_fn(|cx| {
             let io = &mut Pin::new(&mut self.io);
             // An error shows when the caller reads or writes.
@@ -89,7 +97,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> ShsIo<I> {
     }
 }
 
-impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for ShsIo<I> {
+impl<I: AsyncRead + AsyncWrite + Unpin, S: Seal, O: Open> AsyncRead for SealedIo<I, S, O> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -101,7 +109,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for ShsIo<I> {
             return Poll::Ready(Ok(()));
         }
         for _ in 0..FILL_TURN {
-            match this.reader.deliver(buf)? {
+            match this.reader.deliver(buf).map_err(Into::into)? {
                 Delivery::Some => return Poll::Ready(Ok(())),
                 Delivery::End => {
                     this.close(cx);
@@ -124,7 +132,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for ShsIo<I> {
     }
 }
 
-impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ShsIo<I> {
+impl<I: AsyncRead + AsyncWrite + Unpin, S: Seal, O: Open> AsyncWrite for SealedIo<I, S, O> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -170,12 +178,12 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ShsIo<I> {
     }
 }
 
-impl<I: AsyncRead + AsyncWrite + Unpin> ShsIo<I> {
+impl<I: AsyncRead + AsyncWrite + Unpin, S: Seal, O: Open> SealedIo<I, S, O> {
     fn poll_seal(
         &mut self,
         cx: &mut Context<'_>,
         is_empty: bool,
-        seal: impl FnOnce(&mut Writer) -> io::Result<usize>,
+        seal: impl FnOnce(&mut Writer<S>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         if self.writer.is_ended() {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
@@ -229,9 +237,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin> ShsIo<I> {
     }
 }
 
-impl<I> fmt::Debug for ShsIo<I> {
+impl<I, S: fmt::Debug, O: fmt::Debug> fmt::Debug for SealedIo<I, S, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ShsIo")
+        f.debug_struct("SealedIo")
             .field("reader", &self.reader)
             .field("writer", &self.writer)
             .field("shutdown", &self.shutdown)
@@ -245,6 +253,3 @@ fn keep(waker: &mut Option<Waker>, cx: &Context<'_>) {
         None => *waker = Some(cx.waker().clone()),
     }
 }
-
-#[cfg(test)]
-mod tests;

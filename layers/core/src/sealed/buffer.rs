@@ -2,14 +2,12 @@
 
 use std::{cell::RefCell, fmt, ops::Range};
 
-use crate::box_stream::{BODY_MAX, HEADER};
+/// What a connection may hold that waits in the middle of a short frame: one full frame of a box stream.
+pub(super) const SMALL: usize = 4130;
 
-/// One full frame.
-pub(super) const FRAME: usize = HEADER + BODY_MAX;
-
-/// Sixteen full frames, which are written or read at once, and a goodbye. More at once gains nothing that can be
-/// measured.
-pub(super) const BATCH: usize = 16 * FRAME + HEADER;
+/// Sixteen such frames and a goodbye, which are written or read at once: more at once gains nothing that can be
+/// measured. The longest frame of any codec and a goodbye have room in it.
+pub(super) const LARGE: usize = 16 * SMALL + 34;
 
 /// So many unused buffers of either size wait in each thread: enough for the connections that a task polls in turn.
 const SPARE_MAX: usize = 4;
@@ -27,14 +25,17 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    /// An empty one of [`BATCH`] bytes.
-    pub(super) fn batch() -> Self {
-        Self::take(BATCH)
+    /// An empty one of [`LARGE`] bytes.
+    pub(super) fn large() -> Self {
+        Self::take(LARGE)
     }
 
-    /// An empty one of [`FRAME`] bytes.
-    pub(super) fn frame() -> Self {
-        Self::take(FRAME)
+    /// An empty one with room for `length` bytes, of which there are at most [`LARGE`].
+    pub(super) fn with_room(length: usize) -> Self {
+        match length {
+            ..=SMALL => Self::take(SMALL),
+            _ => Self::large(),
+        }
     }
 
     /// What is in it.
@@ -73,28 +74,30 @@ impl Buffer {
         self.range.is_empty()
     }
 
-    #[cfg(test)]
+    /// The memory that it takes.
     pub(super) fn size(&self) -> usize {
         self.bytes.len()
     }
 
     /// This or an equal one with room for another read.
     pub(super) fn spacious(mut self) -> Self {
-        if self.bytes.len() == BATCH {
+        if self.bytes.len() != LARGE {
+            return self.moved_to(Self::large());
+        }
+        if self.range.start > 0 {
             let length = self.range.len();
             self.bytes.copy_within(self.range.clone(), 0);
             self.range = 0..length;
-            return self;
         }
-        self.moved_to(Self::batch())
+        self
     }
 
-    /// This or an equal one that is no larger than a connection which waits may be. What is in it is part of a frame.
+    /// This or an equal one that is as small as what is in it allows, for a connection that waits.
     pub(super) fn small(self) -> Option<Self> {
-        match self.is_empty() {
-            true => None,
-            false if self.bytes.len() == FRAME => Some(self),
-            false => Some(self.moved_to(Self::frame())),
+        match self.range.len() {
+            0 => None,
+            1..=SMALL if self.bytes.len() == LARGE => Some(self.moved_to(Self::with_room(SMALL))),
+            _ => Some(self),
         }
     }
 
@@ -138,7 +141,7 @@ impl fmt::Debug for Buffer {
 }
 
 fn class(size: usize) -> usize {
-    usize::from(size == BATCH)
+    usize::from(size == LARGE)
 }
 
 #[cfg(test)]
@@ -147,41 +150,45 @@ mod tests {
 
     #[test]
     fn a_buffer_is_used_again_and_only_a_few_wait_for_it() {
-        let first = Buffer::batch();
+        let first = Buffer::large();
         let memory = first.bytes.as_ptr();
         drop(first);
-        let again = Buffer::batch();
+        let again = Buffer::large();
         assert_eq!((again.bytes.as_ptr(), again.filled()), (memory, &[][..]));
 
         let many: Vec<_> = (0..3 * SPARE_MAX)
-            .flat_map(|_| [Buffer::batch(), Buffer::frame()])
+            .flat_map(|_| [Buffer::large(), Buffer::with_room(1)])
             .collect();
         drop(many);
         SPARE.with_borrow(|spare| {
             assert_eq!([SPARE_MAX; 2], spare.each_ref().map(Vec::len));
-            assert!(spare[0].iter().all(|bytes| bytes.len() == FRAME));
-            assert!(spare[1].iter().all(|bytes| bytes.len() == BATCH));
+            assert!(spare[0].iter().all(|bytes| bytes.len() == SMALL));
+            assert!(spare[1].iter().all(|bytes| bytes.len() == LARGE));
         });
     }
 
     #[test]
     fn a_buffer_keeps_what_is_in_it_when_it_moves() {
-        let mut buffer = Buffer::batch();
+        let mut buffer = Buffer::large();
         buffer.push(&[1; 3000]);
         buffer.push(b"the rest");
         buffer.consume(3000);
         let small = buffer.small().unwrap();
-        assert_eq!((small.filled(), small.size()), (&b"the rest"[..], FRAME));
+        assert_eq!((small.filled(), small.size()), (&b"the rest"[..], SMALL));
         let mut spacious = small.spacious();
         assert_eq!(
             (spacious.filled(), spacious.size()),
-            (&b"the rest"[..], BATCH)
+            (&b"the rest"[..], LARGE)
         );
         spacious.consume(4);
         let mut spacious = spacious.spacious();
         assert_eq!(spacious.filled(), b"rest");
-        assert_eq!(spacious.room().len(), BATCH - 4);
+        assert_eq!(spacious.room().len(), LARGE - 4);
         spacious.consume(100);
         assert!(spacious.small().is_none());
+
+        let mut long = Buffer::large();
+        long.push(&[1; SMALL + 1]);
+        assert_eq!(long.small().unwrap().size(), LARGE);
     }
 }

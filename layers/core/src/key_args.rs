@@ -1,20 +1,20 @@
-//! The arguments of a section.
+//! The arguments of a layer that proves keys.
 
-use tower_multiserver_core::{Error, FromSection, PublicKey, Section, Seed};
+use crate::{Error, FromSection, PublicKey, Section, Seed};
 
-/// The arguments of `shs:KEY` or `shs:KEY:SEED`: whom to dial, and as whom.
+/// The arguments of `shs:KEY` or `shs:KEY:SEED`, and of `noise` alike: whom to dial, and as whom.
 ///
 /// Both are the standard base64 of 32 bytes, with or without padding. A key that is no usable Ed25519 key is refused
 /// here, before anything is dialed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Args {
+pub struct KeyArgs {
     /// The key that the server must prove to hold.
     pub key: PublicKey,
     /// The key pair to dial with instead of our own.
     pub seed: Option<Seed>,
 }
 
-impl FromSection for Args {
+impl FromSection for KeyArgs {
     // No part of the text stands in an error, since a part of it is secret.
     fn from_section(section: &Section) -> Result<Self, Error> {
         let text = section.args().unwrap_or_default();
@@ -24,25 +24,26 @@ impl FromSection for Args {
         };
         // A key in the way of Secure Scuttlebutt, `@KEY.ed25519`, is none in an address.
         let key: PublicKey = match key.starts_with('@') {
-            false => key.parse().map_err(|_| not_a("public key"))?,
-            true => return Err(not_a("public key")),
+            false => key.parse().map_err(|_| not_a(section, "public key"))?,
+            true => return Err(not_a(section, "public key")),
         };
         if key.to_x25519().is_none() {
-            return Err(not_a("usable public key"));
+            return Err(not_a(section, "usable public key"));
         }
         let seed = seed.map(str::parse).transpose();
-        let seed = seed.map_err(|_| not_a("seed"))?;
+        let seed = seed.map_err(|_| not_a(section, "seed"))?;
         Ok(Self { key, seed })
     }
 }
 
-fn not_a(what: &str) -> Error {
-    Error::unsupported(format!("`shs:KEY:SEED` without the base64 of a {what}"))
+fn not_a(section: &Section, what: &str) -> Error {
+    let name = section.name();
+    Error::unsupported(format!("`{name}:KEY:SEED` without the base64 of a {what}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use tower_multiserver_core::{ErrorKind, Identity};
+    use crate::{ErrorKind, Identity};
 
     use super::*;
 
@@ -53,8 +54,8 @@ mod tests {
         Seed::from_bytes([0x5e; 32]).to_base64().to_string()
     }
 
-    fn parse(text: &str) -> Result<Args, Error> {
-        Args::from_section(&text.parse().unwrap())
+    fn parse(text: &str) -> Result<KeyArgs, Error> {
+        KeyArgs::from_section(&text.parse().unwrap())
     }
 
     #[test]

@@ -5,13 +5,22 @@ mod flow;
 mod turns;
 mod wire;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-use tower_multiserver_core::PublicKey;
+use std::{
+    future::poll_fn,
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
 
-use crate::box_stream::{BODY_MAX, BoxKey, HEADER};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tower_multiserver_core::sealed::SealedIo;
+
+use crate::{
+    ShsIo,
+    box_stream::{BODY_MAX, BoxKey, HEADER, Opener, Sealer},
+};
 
 use self::wire::Wire;
-use super::*;
 
 const NEAR: [u8; 32] = [1; 32];
 const FAR: [u8; 32] = [2; 32];
@@ -20,20 +29,17 @@ fn key(key: &[u8; 32]) -> BoxKey {
     BoxKey::new(key, [0xff; 24])
 }
 
-fn outcome(sending: &[u8; 32], receiving: &[u8; 32]) -> Outcome {
-    Outcome {
-        peer: PublicKey::from_bytes([0; 32]),
-        sending: key(sending),
-        receiving: key(receiving),
-    }
+fn over<I>(io: I, sending: BoxKey, receiving: BoxKey, has_half_close: bool) -> ShsIo<I> {
+    let (sealer, opener) = (Sealer::new(sending), Opener::new(receiving));
+    SealedIo::new(io, sealer, opener, has_half_close)
 }
 
 fn near<I>(io: I, has_half_close: bool) -> ShsIo<I> {
-    ShsIo::new(io, outcome(&NEAR, &FAR), has_half_close)
+    over(io, key(&NEAR), key(&FAR), has_half_close)
 }
 
 fn far<I>(io: I, has_half_close: bool) -> ShsIo<I> {
-    ShsIo::new(io, outcome(&FAR, &NEAR), has_half_close)
+    over(io, key(&FAR), key(&NEAR), has_half_close)
 }
 
 /// Two ends that hear each other, over a transport that holds `size` bytes.

@@ -1,4 +1,4 @@
-//! What of a box stream has arrived and was not read yet.
+//! What of a stream has arrived and was not read yet.
 
 use std::{
     pin::Pin,
@@ -7,15 +7,13 @@ use std::{
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::box_stream::{BoxStreamError, Next, Opener};
-
-use super::buffer::Buffer;
+use super::{Next, Open, buffer::Buffer};
 
 /// The receiving direction.
 #[derive(Debug)]
-pub(super) struct Reader {
-    opener: Opener,
-    /// What the transport gave and is not open yet: at most a batch, and part of a frame while waiting for more.
+pub(super) struct Reader<O> {
+    opener: O,
+    /// What the transport gave and is not open yet: at most a large buffer, and part of a frame while waiting for more.
     sealed: Option<Buffer>,
     /// The rest of a frame that was longer than the caller's buffer.
     text: Option<Buffer>,
@@ -34,8 +32,8 @@ pub(super) enum Delivery {
     Yield,
 }
 
-impl Reader {
-    pub(super) fn new(opener: Opener) -> Self {
+impl<O> Reader<O> {
+    pub(super) fn new(opener: O) -> Self {
         Self {
             opener,
             sealed: None,
@@ -43,13 +41,7 @@ impl Reader {
         }
     }
 
-    /// Whether nothing more can come: the peer has ended the stream, or it failed.
-    pub(super) fn is_over(&self) -> bool {
-        self.opener.is_over()
-    }
-
     /// The memory held in buffers, in bytes.
-    #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         [&self.sealed, &self.text]
             .into_iter()
@@ -57,9 +49,16 @@ impl Reader {
             .map(Buffer::size)
             .sum()
     }
+}
+
+impl<O: Open> Reader<O> {
+    /// Whether nothing more can come: the peer has ended the stream, or it failed.
+    pub(super) fn is_over(&self) -> bool {
+        self.opener.is_over()
+    }
 
     /// Opens what has arrived into `buf`, which has room.
-    pub(super) fn deliver(&mut self, buf: &mut ReadBuf<'_>) -> Result<Delivery, BoxStreamError> {
+    pub(super) fn deliver(&mut self, buf: &mut ReadBuf<'_>) -> Result<Delivery, O::Error> {
         if let Some(text) = self.text.take() {
             self.text = copy(text, buf);
             return Ok(Delivery::Some);
@@ -87,7 +86,7 @@ impl Reader {
             Next::Sealed => Delivery::Nothing,
             Next::Call => Delivery::Yield,
             Next::Room(length) => {
-                let mut text = Buffer::frame();
+                let mut text = Buffer::with_room(length);
                 let room = &mut text.room()[..length];
                 let opened = self.opener.open(sealed.filled(), room)?;
                 text.fill(opened.written);
@@ -108,7 +107,7 @@ impl Reader {
     ) -> Poll<std::io::Result<()>> {
         let mut sealed = match self.sealed.take() {
             Some(sealed) => sealed.spacious(),
-            None => Buffer::batch(),
+            None => Buffer::large(),
         };
         let mut buf = ReadBuf::new(sealed.room());
         let polled = io.poll_read(cx, &mut buf);
@@ -123,7 +122,7 @@ impl Reader {
         }
         ready!(polled)?;
         if count == 0 {
-            self.opener.end()?;
+            self.opener.end().map_err(Into::into)?;
         }
         Poll::Ready(Ok(()))
     }

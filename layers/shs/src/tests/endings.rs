@@ -28,13 +28,13 @@ async fn a_goodbye_ends_the_reading_for_ever() {
     let mut io = heard(&bytes);
     let mut text = Vec::new();
     assert_eq!(io.read_to_end(&mut text).await.unwrap(), 5);
-    let reads = io.io.state().reads;
+    let reads = io.get_ref().state().reads;
     for _ in 0..3 {
         assert_eq!(io.read(&mut [0; 9]).await.unwrap(), 0);
     }
     // Nothing more is even taken from the transport.
-    assert_eq!(io.io.state().reads, reads);
-    assert_eq!(io.reader.held(), 0);
+    assert_eq!(io.get_ref().state().reads, reads);
+    assert_eq!(io.held().0, 0);
 }
 
 #[tokio::test]
@@ -95,17 +95,13 @@ async fn a_frame_that_is_too_long_is_refused_at_its_header() {
             .unwrap();
     let wire = Wire::new();
     wire.arrive(header);
-    let key = hex::decode("d6d77f34a7be58243e76eb54d409c1a881bafe077a67376779fca6c5dedc2e93");
+    let secret = hex::decode("d6d77f34a7be58243e76eb54d409c1a881bafe077a67376779fca6c5dedc2e93");
     let nonce = hex::decode("67269df28efbdad434aed4a2e8ccd4cf38ec1c750e8f2838");
     let receiving = BoxKey::new(
-        &key.unwrap().try_into().unwrap(),
+        &secret.unwrap().try_into().unwrap(),
         nonce.unwrap().try_into().unwrap(),
     );
-    let outcome = Outcome {
-        receiving,
-        ..outcome(&NEAR, &FAR)
-    };
-    let mut io = ShsIo::new(wire, outcome, true);
+    let mut io = over(wire, key(&NEAR), receiving, true);
     let error = io.read(&mut [0; 9]).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
 }

@@ -1,0 +1,212 @@
+//! The crypto that `snow` works with: that of the rest of this library, wiped from memory when dropped.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::{Digest as _, Sha256};
+use snow::{
+    Error,
+    params::{CipherChoice, DHChoice, HashChoice},
+    resolvers::CryptoResolver,
+    types::{Cipher, Dh, Hash, Random},
+};
+use zeroize::Zeroizing;
+
+use crate::crypto::{self, Secret, TAG};
+
+/// Resolves `25519`, `ChaChaPoly` and `SHA256`, and nothing else.
+#[derive(Default)]
+pub(crate) struct Resolver {
+    /// What is random, in a test.
+    fixed: Option<Secret>,
+}
+
+#[cfg(test)]
+impl Resolver {
+    /// One whose random numbers are always these.
+    pub(crate) fn fixed(random: [u8; 32]) -> Self {
+        Self {
+            fixed: Some(Zeroizing::new(random)),
+        }
+    }
+}
+
+impl CryptoResolver for Resolver {
+    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
+        Some(Box::new(Rng(self.fixed.clone())))
+    }
+
+    fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
+        match choice {
+            DHChoice::Curve25519 => Some(Box::<X25519>::default()),
+            _ => None,
+        }
+    }
+
+    fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
+        match choice {
+            HashChoice::SHA256 => Some(Box::<Hasher>::default()),
+            _ => None,
+        }
+    }
+
+    fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn Cipher>> {
+        match choice {
+            CipherChoice::ChaChaPoly => Some(Box::<ChaChaPoly>::default()),
+            _ => None,
+        }
+    }
+}
+
+/// The system's random numbers.
+struct Rng(Option<Secret>);
+
+impl Random for Rng {
+    fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), Error> {
+        match &self.0 {
+            Some(fixed) => dest.copy_from_slice(&fixed[..dest.len()]),
+            None => getrandom::fill(dest).map_err(|_| Error::Rng)?,
+        }
+        Ok(())
+    }
+}
+
+/// A key pair.
+#[derive(Default)]
+struct X25519 {
+    secret: Secret,
+    public: [u8; 32],
+}
+
+impl Dh for X25519 {
+    fn name(&self) -> &'static str {
+        "25519"
+    }
+
+    fn pub_len(&self) -> usize {
+        32
+    }
+
+    fn priv_len(&self) -> usize {
+        32
+    }
+
+    fn set(&mut self, secret: &[u8]) {
+        self.secret.copy_from_slice(secret);
+        self.public = crypto::public(&self.secret);
+    }
+
+    fn generate(&mut self, rng: &mut dyn Random) -> Result<(), Error> {
+        rng.try_fill_bytes(&mut *self.secret)?;
+        self.public = crypto::public(&self.secret);
+        Ok(())
+    }
+
+    fn pubkey(&self) -> &[u8] {
+        &self.public
+    }
+
+    fn privkey(&self) -> &[u8] {
+        &*self.secret
+    }
+
+    fn dh(&self, public: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        let public = public.first_chunk().ok_or(Error::Input)?;
+        let shared = crypto::shared(&self.secret, public).ok_or(Error::Dh)?;
+        out[..32].copy_from_slice(&*shared);
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct ChaChaPoly(Secret);
+
+impl Cipher for ChaChaPoly {
+    fn name(&self) -> &'static str {
+        "ChaChaPoly"
+    }
+
+    fn set(&mut self, key: &[u8; 32]) {
+        self.0.copy_from_slice(key);
+    }
+
+    fn encrypt(&self, nonce: u64, ad: &[u8], text: &[u8], out: &mut [u8]) -> usize {
+        crypto::seal(&self.0, nonce, ad, text, out)
+    }
+
+    fn decrypt(
+        &self,
+        nonce: u64,
+        ad: &[u8],
+        sealed: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, Error> {
+        let length = sealed.len().checked_sub(TAG).ok_or(Error::Decrypt)?;
+        let text = out.get_mut(..length).ok_or(Error::Decrypt)?;
+        match crypto::open(&self.0, nonce, ad, sealed, text) {
+            true => Ok(length),
+            false => Err(Error::Decrypt),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Hasher(Sha256);
+
+impl Hash for Hasher {
+    fn name(&self) -> &'static str {
+        "SHA256"
+    }
+
+    fn block_len(&self) -> usize {
+        64
+    }
+
+    fn hash_len(&self) -> usize {
+        32
+    }
+
+    fn reset(&mut self) {
+        self.0 = Sha256::new();
+    }
+
+    fn input(&mut self, data: &[u8]) {
+        self.0.update(data);
+    }
+
+    fn result(&mut self, out: &mut [u8]) {
+        out[..32].copy_from_slice(&std::mem::take(&mut self.0).finalize());
+    }
+
+    // The trait's own leave copies of the keys behind.
+    fn hmac(&mut self, key: &[u8], data: &[u8], out: &mut [u8]) {
+        hmac(key, &[data], out);
+    }
+
+    fn hkdf(
+        &mut self,
+        chaining_key: &[u8],
+        material: &[u8],
+        outputs: usize,
+        out1: &mut [u8],
+        out2: &mut [u8],
+        out3: &mut [u8],
+    ) {
+        let mut key = Secret::default();
+        hmac(chaining_key, &[material], &mut *key);
+        hmac(&*key, &[&[1]], out1);
+        if outputs >= 2 {
+            hmac(&*key, &[&out1[..32], &[2]], out2);
+        }
+        if outputs >= 3 {
+            hmac(&*key, &[&out2[..32], &[3]], out3);
+        }
+    }
+}
+
+fn hmac(key: &[u8], data: &[&[u8]], out: &mut [u8]) {
+    let mut hmac = Hmac::<Sha256>::new_from_slice(key).expect("a key may have any length");
+    for part in data {
+        hmac.update(part);
+    }
+    let code = Zeroizing::new(<[u8; 32]>::from(hmac.finalize().into_bytes()));
+    out[..32].copy_from_slice(&*code);
+}
