@@ -11,6 +11,14 @@ pub mod transport;
 pub use multi_server::{Listening, MultiServer};
 pub use tower_multiserver_core::*;
 
+#[cfg(any(
+    feature = "gzip",
+    feature = "zstd",
+    feature = "deflate",
+    feature = "brotli"
+))]
+#[doc(inline)]
+pub use tower_multiserver_compression as compression;
 #[cfg(feature = "noauth")]
 #[doc(inline)]
 pub use tower_multiserver_noauth as noauth;

@@ -13,8 +13,8 @@ use tokio::{
 };
 use tower::Layer as _;
 use tower_multiserver::{
-    Connection, Listening, MultiServer, Scope, channel::Channel, net::Net, noauth::NoauthLayer,
-    noise::NoiseLayer, unix::Unix, ws::Ws,
+    Connection, Listening, MultiServer, Scope, channel::Channel, compression::CompressionLayer,
+    net::Net, noauth::NoauthLayer, noise::NoiseLayer, unix::Unix, ws::Ws,
 };
 
 /// Two ends of a connection, and what keeps them.
@@ -27,6 +27,7 @@ struct Ends {
 fn multi() -> MultiServer {
     let noauth = || NoauthLayer::new(identity("bob").public_key());
     let noise = || NoiseLayer::new(identity("bob"));
+    let gzip = CompressionLayer::gzip();
     MultiServer::new()
         .stack(Net::new())
         .stack(Unix::new())
@@ -44,6 +45,10 @@ fn multi() -> MultiServer {
         .stack(noise().layer(Unix::new()))
         .stack(noise().layer(Channel::global()))
         .stack(noise().layer(Ws::new()))
+        .stack(gzip.layer(Net::new()))
+        .stack(gzip.layer(Unix::new()))
+        .stack(gzip.layer(Channel::global()))
+        .stack(gzip.layer(Ws::new()))
 }
 
 async fn connect(of: &'static str) -> Ends {
@@ -70,7 +75,7 @@ async fn connect(of: &'static str) -> Ends {
 }
 
 /// Where one direction can end and the other go on.
-const HALF_CLOSE: [&str; 14] = [
+const HALF_CLOSE: [&str; 18] = [
     "net",
     "unix",
     "channel",
@@ -85,11 +90,15 @@ const HALF_CLOSE: [&str; 14] = [
     "unix~noise",
     "channel~noise",
     "ws~noise",
+    "net~gzip",
+    "unix~gzip",
+    "channel~gzip",
+    "ws~gzip",
 ];
 /// Where it cannot.
 const ONE_END: [&str; 2] = ["ws", "ws~noauth"];
 /// Where an end that nobody meant is told from one that somebody did.
-const TELLS_A_CUT: [&str; 10] = [
+const TELLS_A_CUT: [&str; 14] = [
     "ws",
     "ws~noauth",
     "net~shs",
@@ -100,6 +109,10 @@ const TELLS_A_CUT: [&str; 10] = [
     "unix~noise",
     "channel~noise",
     "ws~noise",
+    "net~gzip",
+    "unix~gzip",
+    "channel~gzip",
+    "ws~gzip",
 ];
 /// Where it is not.
 const TELLS_NO_CUT: [&str; 6] = [
@@ -254,5 +267,5 @@ fn every_combination_is_tested() {
     let mut cuts = [&TELLS_A_CUT[..], &TELLS_NO_CUT].concat();
     all.sort_unstable();
     cuts.sort_unstable();
-    assert_eq!((all.len(), all), (16, cuts));
+    assert_eq!((all.len(), all), (20, cuts));
 }

@@ -14,10 +14,11 @@
 //! | `ws` | flushes; the Close frame is held until the peer's has come or the connection is dropped | nothing yet | the Close frame goes out, and then as for `net` | closed at once | error, `UnexpectedEof` |
 //! | `onion`, and a listener that is reached by it | flushes; the end is held until the peer's has come or the connection is dropped | nothing yet | the end goes out, and then as for `net` | the same | end, or `ConnectionReset` where it crosses what the peer sends |
 //! | any `~shs` or `~noise` | goodbye, then the transport's end where it has half-close | end | as the transport | no goodbye | error, `UnexpectedEof` |
+//! | any `~gzip`, `~zstd`, `~deflate`, `~br` | end of the compressed stream, then as `~shs` | end | as the transport | no end | error, `UnexpectedEof` |
 //!
 //! So bare `ws` and `onion` cannot end one direction and go on in the other ([`HalfClose`](crate::HalfClose) is missing
-//! from their facts), and `ws~shs` and `onion~shs` can. Only `ws`, `shs` and `noise` tell an end that nobody meant from
-//! one that somebody did. Everywhere what was sent before arrives first, an end is told again at each further read, and a
+//! from their facts), and `ws~shs` and `onion~shs` can. Only `ws`, `shs`, `noise` and compression tell an end that
+//! nobody meant from one that somebody did. Everywhere what was sent before arrives first, an end is told again at each further read, and a
 //! write behind one's own end is a `BrokenPipe`.
 
 #[cfg(feature = "channel")]

@@ -1,7 +1,7 @@
 //! Against the JavaScript multiserver, unmodified from npm: both directions, each stack, and from a browser. What it
 //! lacks is tested against peers in other languages, real proxies and a real DNS server.
 //!
-//! These tests need Node, npm, Chromium and Go, tor, microsocks and danted, and dnsmasq. Where something is missing they say
+//! These tests need Node, npm, Chromium and Go, zstd, tor, microsocks and danted, and dnsmasq. Where something is missing they say
 //! so on stderr and pass; with `MULTISERVER_INTEROP=required` in the environment they fail instead.
 
 #[cfg(test)]
@@ -14,6 +14,14 @@ mod addresses;
 mod browser;
 #[cfg(all(test, feature = "cli"))]
 mod command_line;
+#[cfg(all(
+    test,
+    feature = "gzip",
+    feature = "zstd",
+    feature = "deflate",
+    feature = "brotli"
+))]
+mod compression;
 #[cfg(all(test, feature = "dns"))]
 mod dns;
 #[cfg(test)]

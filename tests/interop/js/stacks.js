@@ -12,6 +12,7 @@
 const http = require('http')
 const net = require('net')
 const MultiServer = require('multiserver')
+const compressed = require('./compressed')
 const plugins = {
   net: require('multiserver/plugins/net'),
   ws: require('multiserver/plugins/ws'),
@@ -50,7 +51,7 @@ exports.makeClient = (options) => make(options, { net: {}, ws: {}, unix: { path:
 function make({ plugins: names, seed, appKey, timeout }, ports, auth) {
   const shs = plugins.shs({ keys: Buffer.from(seed, 'base64'), appKey, auth, timeout })
   const noauth = plugins.noauth({ keys: { publicKey: shs.publicKey } })
-  const transforms = { shs, noauth }
+  const transforms = { shs, noauth, ...compressed }
   return MultiServer(
     names.map((name) => {
       const [transport, ...rest] = name.split('~')
