@@ -6,6 +6,8 @@ pub mod config;
 pub mod dial;
 pub mod integration;
 mod multi_server;
+#[cfg(feature = "ssb")]
+pub mod ssb;
 pub mod transport;
 
 pub use multi_server::{Listening, MultiServer};
@@ -37,6 +39,9 @@ pub use transport::net;
 #[cfg(feature = "onion")]
 #[doc(inline)]
 pub use transport::onion;
+#[cfg(feature = "rn-channel")]
+#[doc(inline)]
+pub use transport::rn_channel;
 #[cfg(all(feature = "unix", unix))]
 #[doc(inline)]
 pub use transport::unix;

@@ -1,7 +1,7 @@
 //! Pairs of streams within one program, by name: `channel:NAME`.
 //!
 //! The name is all that follows the first colon. (The bare word `channel` is the address of another protocol,
-//! multiserver-rn-channel, and is not understood.)
+//! multiserver-rn-channel, and is not understood here; it is that of `rn_channel`.)
 //!
 //! # Example
 //!

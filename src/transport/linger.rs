@@ -95,6 +95,10 @@ impl Drop for Counted {
 }
 
 impl<S: Io> Linger<S> {
+    #[cfg_attr(
+        not(any(feature = "net", feature = "unix")),
+        expect(dead_code, reason = "only sockets linger by reading")
+    )]
     pub(crate) fn new(io: S) -> Self {
         Self {
             io: Some(io),
@@ -105,6 +109,10 @@ impl<S: Io> Linger<S> {
     }
 
     /// Of a socket both whose directions end with one.
+    #[cfg_attr(
+        not(any(feature = "net", feature = "unix")),
+        expect(dead_code, reason = "only sockets linger by reading")
+    )]
     pub(crate) fn holding(io: S) -> Self {
         let mut socket = Self::new(io);
         socket.holds = true;

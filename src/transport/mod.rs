@@ -11,32 +11,37 @@
 //! |---|---|---|---|---|---|
 //! | `net`, `unix` | ends our direction | end | what the peer still sends is read for up to a second, so that no reset overtakes the end | closed at once | end |
 //! | `channel` | ends our direction | end | as it is | closed at once | end |
+//! | bare `channel` (`rn_channel`) | `end` goes out, the pipe stays open until the peer has ended too | end | the pipe is closed, and what the peer still sends is read for up to a second | `error` goes out | error, `ConnectionAborted`; `UnexpectedEof` where the pipe itself was cut |
 //! | `ws` | flushes; the Close frame is held until the peer's has come or the connection is dropped | nothing yet | the Close frame goes out, and then as for `net` | closed at once | error, `UnexpectedEof` |
 //! | `onion`, and a listener that is reached by it | flushes; the end is held until the peer's has come or the connection is dropped | nothing yet | the end goes out, and then as for `net` | the same | end, or `ConnectionReset` where it crosses what the peer sends |
 //! | any `~shs` or `~noise` | goodbye, then the transport's end where it has half-close | end | as the transport | no goodbye | error, `UnexpectedEof` |
 //! | any `~gzip`, `~zstd`, `~deflate`, `~br` | end of the compressed stream, then as `~shs` | end | as the transport | no end | error, `UnexpectedEof` |
 //!
 //! So bare `ws` and `onion` cannot end one direction and go on in the other ([`HalfClose`](crate::HalfClose) is missing
-//! from their facts), and `ws~shs` and `onion~shs` can. Only `ws`, `shs`, `noise` and compression tell an end that
-//! nobody meant from one that somebody did. Everywhere what was sent before arrives first, an end is told again at each further read, and a
-//! write behind one's own end is a `BrokenPipe`.
+//! from their facts), and `ws~shs` and `onion~shs` can. Only `ws`, bare `channel`, `shs`, `noise` and compression tell an
+//! end that nobody meant from one that somebody did. Everywhere what was sent before arrives first, an end is told again at
+//! each further read, and a write behind one's own end is a `BrokenPipe`.
 
 #[cfg(feature = "channel")]
 pub mod channel;
 #[cfg(any(feature = "net", feature = "unix"))]
 mod external;
-#[cfg(any(feature = "net", feature = "unix"))]
+#[cfg(any(feature = "net", feature = "unix", feature = "rn-channel"))]
 mod linger;
 #[cfg(feature = "net")]
 pub mod net;
 #[cfg(feature = "onion")]
 pub mod onion;
+#[cfg(feature = "rn-channel")]
+pub mod rn_channel;
 #[cfg(feature = "net")]
 mod tcp;
 #[cfg(all(feature = "unix", unix))]
 pub mod unix;
+#[cfg(any(feature = "rn-channel", feature = "ws"))]
+mod wakers;
 #[cfg(feature = "ws")]
 pub mod ws;
 
-#[cfg(any(feature = "net", feature = "unix"))]
+#[cfg(any(feature = "net", feature = "unix", feature = "rn-channel"))]
 pub use linger::{Linger, lingered};

@@ -34,5 +34,8 @@ mod noise;
 mod onion;
 #[cfg(test)]
 mod refusals;
+#[cfg(feature = "rn-channel")]
+#[cfg(test)]
+mod rn_channel;
 #[cfg(all(test, feature = "noise"))]
 mod upgrade;

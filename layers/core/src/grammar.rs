@@ -69,6 +69,16 @@ pub struct SyntaxError {
 }
 
 impl SyntaxError {
+    /// At the byte `offset`, `expected` should stand: for other ways of writing addresses.
+    pub fn new(offset: usize, expected: &'static str) -> Self {
+        Self { offset, expected }
+    }
+
+    /// What should stand there.
+    pub fn expected(&self) -> &'static str {
+        self.expected
+    }
+
     /// The place in the text, in bytes.
     pub fn offset(&self) -> usize {
         self.offset

@@ -14,6 +14,7 @@ const net = require('net')
 const MultiServer = require('multiserver')
 const compressed = require('./compressed')
 const plugins = {
+  channel: require('multiserver-rn-channel'),
   net: require('multiserver/plugins/net'),
   ws: require('multiserver/plugins/ws'),
   unix: require('multiserver/plugins/unix-socket'),
@@ -45,6 +46,9 @@ exports.makeServer = async function (options, { onAuth, onError, onConnection })
     }
   }
 }
+
+// A server or a client over a pipe of messages, an event emitter with `send`. (The plugin never says that it has started.)
+exports.makeOver = (channel, options, onAuth) => make(options, { channel }, authorizer(options.auth, onAuth))
 
 exports.makeClient = (options) => make(options, { net: {}, ws: {}, unix: { path: options.dir || '/nonexistent' } }, undefined)
 

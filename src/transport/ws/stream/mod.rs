@@ -8,11 +8,10 @@ use std::{
     io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Wake, Waker, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::BytesMut;
-use futures_util::task::AtomicWaker;
 use tokio::{
     io::{AsyncReadExt as _, ReadBuf},
     time::Sleep,
@@ -25,6 +24,7 @@ use super::{
     frame::{self, Keys, Side},
     violation::{Aborted, CloseCode, Violation},
 };
+use crate::transport::wakers::Wakers;
 
 pub(super) struct Stream<I> {
     io: I,
@@ -72,7 +72,7 @@ const NORMAL: u16 = 1000;
 
 impl<I: Io> Stream<I> {
     pub(super) fn new(io: I, side: Side, input: BytesMut) -> Self {
-        let wakers = Arc::new(Wakers::default());
+        let (wakers, waker) = Wakers::new();
         Self {
             io,
             side,
@@ -90,8 +90,8 @@ impl<I: Io> Stream<I> {
             shut_down: false,
             broken: false,
             last_call: None,
-            waker: Waker::from(wakers.clone()),
             wakers,
+            waker,
         }
     }
 
@@ -180,23 +180,5 @@ impl End {
                 "the transport ended without a close frame",
             )),
         }
-    }
-}
-
-/// Both halves of a split connection write to the transport, which remembers one waker only: this one wakes both.
-#[derive(Debug, Default)]
-struct Wakers {
-    reader: AtomicWaker,
-    writer: AtomicWaker,
-}
-
-impl Wake for Wakers {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.reader.wake();
-        self.writer.wake();
     }
 }
