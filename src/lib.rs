@@ -48,3 +48,6 @@ pub use transport::unix;
 #[cfg(feature = "ws")]
 #[doc(inline)]
 pub use transport::ws;
+#[cfg(feature = "wss")]
+#[doc(inline)]
+pub use transport::ws::wss;

@@ -79,6 +79,20 @@ pub(super) fn linger(last_words: impl Future<Output: Send> + Send + 'static) {
     }
 }
 
+/// Ends our direction and reads until the peer has ended its own, for a second at most: a peer that was refused is told
+/// so before a reset can overtake it.
+#[cfg(feature = "ws")]
+pub(super) async fn hang_up(mut io: impl Io) {
+    let last_words = async {
+        let shutdown = std::future::poll_fn(|cx| Pin::new(&mut io).poll_shutdown(cx));
+        if shutdown.await.is_ok() {
+            drain(io).await;
+        }
+    };
+    // Who takes longer is cut off.
+    let _ = timeout(LINGER, last_words).await;
+}
+
 struct Counted;
 
 impl Counted {
@@ -95,10 +109,6 @@ impl Drop for Counted {
 }
 
 impl<S: Io> Linger<S> {
-    #[cfg_attr(
-        not(any(feature = "net", feature = "unix")),
-        expect(dead_code, reason = "only sockets linger by reading")
-    )]
     pub(crate) fn new(io: S) -> Self {
         Self {
             io: Some(io),

@@ -39,3 +39,9 @@ mod refusals;
 mod rn_channel;
 #[cfg(all(test, feature = "noise"))]
 mod upgrade;
+#[cfg(all(test, feature = "rn-channel"))]
+mod rn_channel;
+#[cfg(all(test, feature = "noise"))]
+mod upgrade;
+#[cfg(test)]
+mod wss;

@@ -30,7 +30,7 @@ pub enum ErrorKind {
     Io,
     /// The peer failed a transform's handshake, or ended it.
     Handshake,
-    /// The peer's certificate is not one that we trust, has expired, or is another's.
+    /// The peer's certificate is not one that we trust, has expired, or is another's; or our own cannot be used.
     Certificate,
     /// A proxy on the way refused, failed, or does not speak its protocol.
     Proxy,

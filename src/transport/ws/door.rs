@@ -12,8 +12,11 @@ use std::{
 
 use http::{Extensions, Request, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
-use tokio::{sync::mpsc, time::Instant};
-use tower_multiserver_core::{LocalAddr, PeerAddr, Scope};
+use tokio::{
+    sync::mpsc::{self, error::TrySendError},
+    time::Instant,
+};
+use tower_multiserver_core::{Error, LocalAddr, PeerAddr, Scope};
 use tower_service::Service;
 
 use super::{
@@ -25,23 +28,31 @@ use super::{
 /// What waits between an answered handshake and the stack, which takes it at once: room for a burst.
 const BACKLOG: usize = 256;
 
-/// A WebSocket whose handshake is being answered, before any handshake of the layers above.
+/// A WebSocket whose handshake is being answered, before any handshake of the layers above; or what came of a connection
+/// that failed before its first request.
 pub struct WsSocket {
-    pub(super) upgrade: OnUpgrade,
+    pub(super) opened: Result<Opened, Error>,
     pub(super) link: Link,
-    pub(super) request: request::Request,
     /// How long it has kept us waiting already.
     pub(super) waited: Duration,
 }
 
+/// A request whose connection is about to be handed over.
+pub(super) struct Opened {
+    pub(super) upgrade: OnUpgrade,
+    pub(super) request: request::Request,
+}
+
 /// Where a request came from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Link {
     pub(super) peer: Option<SocketAddr>,
     pub(super) local: Option<SocketAddr>,
     pub(super) scope: Scope,
     /// When the patience with it began.
     pub(super) since: Instant,
+    /// What else was learned before the first request.
+    pub(super) facts: Extensions,
 }
 
 /// Where sockets come out.
@@ -83,16 +94,31 @@ impl Door {
             ));
         };
         let place = self.sockets.try_reserve().map_err(|_| unavailable())?;
+        let request = request::Request {
+            uri: request.uri().clone(),
+            headers: request.headers().clone(),
+        };
         place.send(WsSocket {
-            upgrade,
+            opened: Ok(Opened { upgrade, request }),
             link,
-            request: request::Request {
-                uri: request.uri().clone(),
-                headers: request.headers().clone(),
-            },
             waited: Duration::ZERO,
         });
         Ok(answer)
+    }
+
+    /// Tells the stack of a connection that failed before its first request, unless there are too many to tell of.
+    pub(super) fn fail(&self, error: Error, link: Link) {
+        let failed = self.sockets.try_send(WsSocket {
+            opened: Err(error),
+            link,
+            waited: Duration::ZERO,
+        });
+        if let Err(TrySendError::Full(WsSocket {
+            opened: Err(error), ..
+        })) = failed
+        {
+            tracing::debug!(error = &error as &dyn std::error::Error, "not accepted");
+        }
     }
 }
 
@@ -164,6 +190,7 @@ impl Link {
             local,
             scope: extensions.get().copied().unwrap_or(scope),
             since: Instant::now(),
+            facts: Extensions::new(),
         }
     }
 }
@@ -183,7 +210,7 @@ impl fmt::Debug for WsSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WsSocket")
             .field("link", &self.link)
-            .field("request", &self.request)
+            .field("failed", &self.opened.as_ref().err())
             .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,7 @@
 //! WebSocket: `ws://HOST[:PORT][/PATH][?QUERY]` (RFC 6455).
 //!
+//! A [`Ws`] never dials a `wss` address, nor listens at one: that is for another transport, with the feature `wss`.
+//!
 //! The bytes of a connection travel as the payload of binary messages, whose borders mean nothing, as in the JavaScript
 //! multiserver. See [`WsIo`] for how it ends.
 //!
@@ -60,6 +62,8 @@ mod url;
 #[cfg(test)]
 mod url_vectors;
 mod violation;
+#[cfg(feature = "wss")]
+pub mod wss;
 
 pub use self::{
     dial::Refused,

@@ -15,11 +15,12 @@ use std::{
         },
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{Request, Response, StatusCode};
+use http::{Extensions, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1};
@@ -30,14 +31,16 @@ use tokio::{
     time::Instant,
 };
 use tower::{ServiceExt as _, util::BoxCloneService};
-use tower_multiserver_core::{ACCEPT_TIMEOUT, BoxError, Io, LocalAddr, PeerAddr, Scope, one_host};
+use tower_multiserver_core::{
+    ACCEPT_TIMEOUT, BoxError, BoxIo, Error, Io, LocalAddr, PeerAddr, Scope, one_host, within,
+};
 use tower_service::Service;
 
 use super::{
     door::{Door, Link},
     upgrade::{self, Refusal},
 };
-use crate::transport::{external::External, tcp};
+use crate::transport::{external::External, linger::hang_up, tcp};
 
 /// The most that a request's head may hold, since an accepted connection keeps it: as much as Node allows.
 const MAX_HEAD: usize = 16 * 1024;
@@ -81,9 +84,19 @@ fn any_body(body: impl Body<Data = Bytes, Error: Into<BoxError>> + Send + 'stati
     body.map_err(Into::into).boxed_unsync()
 }
 
+/// What stands before HTTP: a handshake of each new connection, which gives facts.
+pub(super) trait Front: fmt::Debug + Send + Sync {
+    /// Shakes hands. Where that fails the socket comes back, so that the peer can be told before it is closed.
+    fn open(&self, stream: TcpStream) -> BoxFuture<'static, Result<(BoxIo, Extensions), Failed>>;
+}
+
+/// Why, and the socket where there still is one.
+pub(super) type Failed = (Error, Option<TcpStream>);
+
 /// What all connections of one server share.
 #[derive(Debug)]
 pub(super) struct Site {
+    pub(super) front: Option<Arc<dyn Front>>,
     pub(super) door: Door,
     /// The only path of WebSockets, or `None` for all.
     pub(super) path: Option<String>,
@@ -146,6 +159,7 @@ impl Connections {
             local: Some(tcp::canonical(local)),
             scope: self.site.external.scope(tcp::scope(peer, local)),
             since: Instant::now(),
+            facts: Extensions::new(),
         };
         let requests = Requests {
             site: self.site.clone(),
@@ -153,7 +167,10 @@ impl Connections {
             first: AtomicBool::new(true),
             busy: busy.clone(),
         };
-        let task = self.tasks.spawn(http(stream, requests));
+        let task = match self.site.front.clone() {
+            Some(front) => self.tasks.spawn(through(front, stream, requests)),
+            None => self.tasks.spawn(http(stream, requests, ACCEPT_TIMEOUT)),
+        };
         self.oldest_first.push_back(Entry { task, host, busy });
     }
 
@@ -182,11 +199,31 @@ impl fmt::Debug for Connections {
     }
 }
 
+/// Serves one connection behind a handshake, which has the time that its first request has.
+async fn through(front: Arc<dyn Front>, stream: TcpStream, mut requests: Requests) {
+    let deadline = requests.link.since + ACCEPT_TIMEOUT;
+    let opening = async { Ok::<_, Error>(front.open(stream).await) };
+    let opened = within(Some(deadline), opening).await;
+    match opened.unwrap_or_else(|late| Err((late, None))) {
+        Ok((io, facts)) => {
+            requests.link.facts = facts;
+            let left = deadline.saturating_duration_since(Instant::now());
+            http(io, requests, left).await;
+        }
+        Err((error, stream)) => {
+            requests.site.door.fail(error, requests.link);
+            if let Some(stream) = stream {
+                hang_up(stream).await;
+            }
+        }
+    }
+}
+
 /// Serves one connection to its end, or until it is a WebSocket.
-async fn http(io: impl Io, requests: Requests) {
+async fn http(io: impl Io, requests: Requests, patience: Duration) {
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(ACCEPT_TIMEOUT)
+        .header_read_timeout(patience)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(io), requests)
         .with_upgrades()
@@ -230,7 +267,7 @@ impl Requests {
         &self,
         mut request: Request<Incoming>,
     ) -> impl Future<Output = Response<AnyBody>> + Send + use<> {
-        let mut link = self.link;
+        let mut link = self.link.clone();
         // The time since the accept is that of the first request; a later one begins when it is here.
         if !self.first.swap(false, AcqRel) {
             link.since = Instant::now();
@@ -240,7 +277,7 @@ impl Requests {
         let ours = path.is_none_or(|path| path == request.uri().path());
         let (answer, fallback) = if ours && upgrade::is_wanted(&request) {
             let answer = upgrade::answer(&mut request)
-                .and_then(|answer| site.door.admit(&mut request, answer, link));
+                .and_then(|answer| site.door.admit(&mut request, answer, link.clone()));
             (answer.unwrap_or_else(Response::from), None)
         } else {
             let refusal = Refusal::new(StatusCode::NOT_FOUND, "there is nothing here");
@@ -262,6 +299,7 @@ async fn fall_back(
     link: Link,
 ) -> Response<AnyBody> {
     let extensions = request.extensions_mut();
+    extensions.extend(link.facts);
     extensions.insert::<Scope>(link.scope);
     link.peer.map(|addr| extensions.insert(PeerAddr(addr)));
     link.local.map(|addr| extensions.insert(LocalAddr(addr)));

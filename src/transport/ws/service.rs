@@ -2,7 +2,8 @@
 
 use std::{
     io,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -10,18 +11,18 @@ use futures_util::future::BoxFuture;
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time::Instant};
 use tower_multiserver_core::{
-    Accept, Address, Bound, BoxIo, Connection, Error, ErrorKind, Listen, LocalAddr, PeerAddr,
+    Accept, Address, Bound, BoxIo, Connection, Error, ErrorKind, Io, Listen, LocalAddr, PeerAddr,
     Scope, Section, within,
 };
 use tower_service::Service;
 
 use super::{
     Ws, WsIo, WsListener, WsSocket, dial,
-    door::Door,
+    door::{Door, Opened},
     frame::Side,
-    serve::{Connections, Site},
+    serve::{Connections, Front, Site},
     settings::Source,
-    url::{self, ListenUrl, Url},
+    url::{self, ListenUrl, Scheme, Url},
 };
 use crate::transport::{net, tcp};
 
@@ -62,7 +63,7 @@ impl Service<Listen> for Ws {
         let url = address.clone().finish::<ListenUrl>("ws");
         let this = self.clone();
         Box::pin(async move {
-            let bound = this.open(url?).await;
+            let bound = this.open(url?, None).await;
             bound.map_err(|error| error.at(|| address))
         })
     }
@@ -78,26 +79,32 @@ impl Service<Accept<WsSocket>> for Ws {
     }
 
     fn call(&mut self, accept: Accept<WsSocket>) -> Self::Future {
-        Box::pin(accepted(accept))
+        Box::pin(accepted(Scheme::Ws, accept))
     }
 }
 
 /// Waits for the HTTP server to hand over the connection.
-async fn accepted(accept: Accept<WsSocket>) -> Result<Connection<WsIo<BoxIo>>, Error> {
+pub(super) async fn accepted(
+    scheme: Scheme,
+    accept: Accept<WsSocket>,
+) -> Result<Connection<WsIo<BoxIo>>, Error> {
     let WsSocket {
-        upgrade,
+        opened,
         link,
-        request,
         waited,
     } = accept.raw;
     // What its HTTP part took is over already.
     let deadline = accept.deadline;
     let deadline = deadline.map(|at| at.checked_sub(waited).unwrap_or_else(Instant::now));
     let section = match link.peer {
-        Some(peer) => url::section(&peer.ip().to_string(), peer.port(), None),
-        None => Section::new("ws"),
+        Some(peer) => url::section(scheme, &peer.ip().to_string(), peer.port(), None),
+        None => Section::new(scheme.name()),
     };
     let at = Address::new(section.clone());
+    let Opened { upgrade, request } = match opened {
+        Ok(opened) => opened,
+        Err(error) => return Err(error.at(|| at)),
+    };
     let upgrade = async {
         let upgraded = upgrade.await;
         upgraded.map_err(|error| Error::new(ErrorKind::Handshake, error))
@@ -119,22 +126,43 @@ async fn accepted(accept: Accept<WsSocket>) -> Result<Connection<WsIo<BoxIo>>, E
     Ok(connection)
 }
 
+/// Both ends of a TCP connection that was dialed.
+pub(super) struct Ends {
+    peer: SocketAddr,
+    local: SocketAddr,
+}
+
 impl Ws {
     async fn connect(
         &self,
         url: &Url,
         section: Section,
     ) -> Result<Connection<WsIo<TcpStream>>, Error> {
-        let stream = tcp::connect(&url.at.host, url.at.port).await?;
-        let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
-        let io = dial::handshake(stream, url, &self.headers).await?;
-        Ok(Connection::new(io, section)
-            .with(PeerAddr(tcp::canonical(peer)))
-            .with(LocalAddr(tcp::canonical(local)))
-            .with(tcp::scope(peer, local)))
+        let (stream, ends) = reach(url).await?;
+        self.shake_hands(stream, ends, url, section).await
     }
 
-    async fn open(self, url: ListenUrl) -> Result<Bound<WsListener>, Error> {
+    /// Opens a WebSocket over what leads to the server.
+    pub(super) async fn shake_hands<I: Io>(
+        &self,
+        io: I,
+        ends: Ends,
+        url: &Url,
+        section: Section,
+    ) -> Result<Connection<WsIo<I>>, Error> {
+        let io = dial::handshake(io, url, &self.headers).await?;
+        Ok(Connection::new(io, section)
+            .with(PeerAddr(tcp::canonical(ends.peer)))
+            .with(LocalAddr(tcp::canonical(ends.local)))
+            .with(tcp::scope(ends.peer, ends.local)))
+    }
+
+    /// Listens, with `front` before its HTTP server. One that is hosted has its server elsewhere.
+    pub(super) async fn open(
+        self,
+        url: ListenUrl,
+        front: Option<Arc<dyn Front>>,
+    ) -> Result<Bound<WsListener>, Error> {
         match self.source {
             Source::Hosted { service, scope } => {
                 let own = hosted_at(&url)?;
@@ -161,10 +189,12 @@ impl Ws {
                 let local = listener.local_addr()?;
                 let path = url.path.as_deref();
                 let own = tcp::hosts(&url.host, local)?.into_iter();
-                let own = own.map(|(scope, host)| (scope, url::section(&host, local.port(), path)));
+                let section = |host: String| url::section(url.scheme, &host, local.port(), path);
+                let own = own.map(|(scope, host)| (scope, section(host)));
                 let advertised = self.external.advertised(own.collect());
                 let (door, sockets) = Door::open(self.rules);
                 let site = Site {
+                    front,
                     door,
                     path: url.path,
                     fallback,
@@ -176,6 +206,13 @@ impl Ws {
             }
         }
     }
+}
+
+/// Connects to the server of a URL.
+pub(super) async fn reach(url: &Url) -> io::Result<(TcpStream, Ends)> {
+    let stream = tcp::connect(&url.at.host, url.at.port).await?;
+    let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
+    Ok((stream, Ends { peer, local }))
 }
 
 /// Whom to tell the address of a hosted listener: nobody but the public could find another name.
@@ -197,5 +234,5 @@ fn hosted_at(url: &ListenUrl) -> Result<Option<Scope>, Error> {
 }
 
 fn section(url: &ListenUrl) -> Section {
-    url::section(&url.host, url.port(), url.path.as_deref())
+    url::section(url.scheme, &url.host, url.port(), url.path.as_deref())
 }

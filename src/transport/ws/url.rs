@@ -1,4 +1,4 @@
-//! `ws://HOST[:PORT][/PATH][?QUERY]`.
+//! `ws://HOST[:PORT][/PATH][?QUERY]`, and the same with `wss`.
 
 use std::net::IpAddr;
 
@@ -7,10 +7,37 @@ use tower_multiserver_core::{Error, FromSection, Section};
 
 use crate::transport::tcp::HostPort;
 
-/// The port that a URL does not have to say (RFC 6455, section 3).
-const DEFAULT_PORT: u16 = 80;
+/// Which of the two: they differ in the name, and in the port that a URL does not have to say (RFC 6455, section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Ws,
+    Wss,
+}
 
-/// Where to dial: the arguments of `ws://HOST[:PORT][/PATH][?QUERY]`.
+impl Scheme {
+    fn of(section: &Section) -> Self {
+        match section.name() {
+            "wss" => Self::Wss,
+            _ => Self::Ws,
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Ws => "ws",
+            Self::Wss => "wss",
+        }
+    }
+
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Ws => 80,
+            Self::Wss => 443,
+        }
+    }
+}
+
+/// Where to dial: the arguments of `ws://HOST[:PORT][/PATH][?QUERY]`, or the same of `wss`.
 ///
 /// ```
 /// use tower_multiserver::{FromSection, Section, ws::Url};
@@ -24,13 +51,15 @@ const DEFAULT_PORT: u16 = 80;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
+    scheme: Scheme,
     pub(super) at: HostPort,
     pub(super) path: PathAndQuery,
 }
 
-/// Where to listen: the arguments of `ws://[HOST][:PORT][/PATH]`. An empty host means this machine, there is no query.
+/// Where to listen: the arguments of `ws://[HOST][:PORT][/PATH]`, or the same of `wss`. An empty host means this machine, there is no query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenUrl {
+    pub(super) scheme: Scheme,
     pub(super) host: String,
     pub(super) port: Option<u16>,
     pub(super) path: Option<String>,
@@ -42,7 +71,7 @@ impl Url {
         self.at.host()
     }
 
-    /// The port; 80 where the URL says none.
+    /// The port; 80, or 443 for `wss`, where the URL says none.
     pub fn port(&self) -> u16 {
         self.at.port()
     }
@@ -54,30 +83,32 @@ impl Url {
 
     /// Host and port, as a `Host` header says them.
     pub(super) fn authority(&self) -> String {
-        authority(&self.at.host, self.at.port)
+        authority(self.scheme, &self.at.host, self.at.port)
     }
 }
 
 /// `ws://HOST[:PORT][/PATH]`
-pub(super) fn section(host: &str, port: u16, path: Option<&str>) -> Section {
+pub(super) fn section(scheme: Scheme, host: &str, port: u16, path: Option<&str>) -> Section {
     let path = path.unwrap_or_default();
-    Section::new("ws").arg(format_args!("//{}{path}", authority(host, port)))
+    let authority = authority(scheme, host, port);
+    Section::new(scheme.name()).arg(format_args!("//{authority}{path}"))
 }
 
 /// IPv6 addresses stand in brackets; the default port is left out, as in JavaScript.
-fn authority(host: &str, port: u16) -> String {
+fn authority(scheme: Scheme, host: &str, port: u16) -> String {
     let host = match host.contains(':') {
         true => format!("[{host}]"),
         false => host.to_owned(),
     };
-    match port {
-        DEFAULT_PORT => host,
-        port => format!("{host}:{port}"),
+    match port == scheme.default_port() {
+        true => host,
+        false => format!("{host}:{port}"),
     }
 }
 
 /// The parts of a URL, the host as it stands there.
 struct Parts<'a> {
+    scheme: Scheme,
     host: &'a str,
     port: Option<&'a str>,
     path: PathAndQuery,
@@ -85,11 +116,11 @@ struct Parts<'a> {
 
 /// Stricter than a browser: what would have to be mended, left out or guessed is refused, and never sent.
 fn parse(section: &Section) -> Result<Parts<'_>, Error> {
+    let scheme = Scheme::of(section);
     let url = section.args().and_then(|args| args.strip_prefix("//"));
     let Some(url) = url else {
-        return Err(Error::unsupported(
-            "a URL, `ws://HOST[:PORT][/PATH]`, is needed",
-        ));
+        let reason = format!("a URL, `{}://HOST[:PORT][/PATH]`, is needed", scheme.name());
+        return Err(Error::unsupported(reason));
     };
     if !url.bytes().all(|byte| byte.is_ascii_graphic()) {
         let reason = "a character in the URL that is not printable ASCII; write names as Punycode \
@@ -120,7 +151,19 @@ fn parse(section: &Section) -> Result<Parts<'_>, Error> {
         false => format!("/{path}").parse(),
     };
     let path = path.map_err(|_| Error::unsupported("an invalid path in the URL"))?;
-    Ok(Parts { host, port, path })
+    Ok(Parts {
+        scheme,
+        host,
+        port,
+        path,
+    })
+}
+
+impl Parts<'_> {
+    fn at(&self) -> Result<HostPort, Error> {
+        let default = self.scheme.default_port().to_string();
+        HostPort::parse(self.host, self.port.unwrap_or(&default))
+    }
 }
 
 fn bad_host(host: &str) -> Error {
@@ -142,26 +185,30 @@ fn is_host(host: &str) -> bool {
 
 impl FromSection for Url {
     fn from_section(section: &Section) -> Result<Self, Error> {
-        let Parts { host, port, path } = parse(section)?;
-        if host.is_empty() {
+        let parts = parse(section)?;
+        if parts.host.is_empty() {
             return Err(Error::unsupported("the URL has no host"));
         }
-        let at = HostPort::parse(host, port.unwrap_or("80"))?;
-        Ok(Self { at, path })
+        Ok(Self {
+            scheme: parts.scheme,
+            at: parts.at()?,
+            path: parts.path,
+        })
     }
 }
 
 impl FromSection for ListenUrl {
     fn from_section(section: &Section) -> Result<Self, Error> {
-        let Parts { host, port, path } = parse(section)?;
-        if path.query().is_some() {
+        let parts = parse(section)?;
+        if parts.path.query().is_some() {
             return Err(Error::unsupported("a query in a URL to listen at"));
         }
-        let at = HostPort::parse(host, port.unwrap_or("80"))?;
+        let at = parts.at()?;
         Ok(Self {
+            scheme: parts.scheme,
             host: at.host,
-            port: port.map(|_| at.port),
-            path: Some(path.path().to_owned()).filter(|path| path != "/"),
+            port: parts.port.map(|_| at.port),
+            path: Some(parts.path.path().to_owned()).filter(|path| path != "/"),
         })
     }
 }
@@ -172,9 +219,9 @@ impl ListenUrl {
         &self.host
     }
 
-    /// The port; 80 where the URL says none.
+    /// The port; 80, or 443 for `wss`, where the URL says none.
     pub fn port(&self) -> u16 {
-        self.port.unwrap_or(DEFAULT_PORT)
+        self.port.unwrap_or(self.scheme.default_port())
     }
 
     /// The only path of peers; `None` for all.
@@ -214,6 +261,10 @@ mod tests {
             ("ws://[::1]", "[::1]", "/"),
             ("ws://[2001:db8::2]:8989/p", "[2001:db8::2]:8989", "/p"),
             ("ws://host/a%20b@c:d", "host", "/a%20b@c:d"),
+            ("ws://host:443", "host:443", "/"),
+            ("wss://host:443", "host", "/"),
+            ("wss://host:80/p", "host:80", "/p"),
+            ("wss://[::1]", "[::1]", "/"),
         ] {
             let url = dial(text).expect(text);
             assert_eq!(
@@ -221,7 +272,7 @@ mod tests {
                 (authority, path),
                 "{text}"
             );
-            let section = section(&url.at.host, url.at.port, Some(path));
+            let section = section(url.scheme, &url.at.host, url.at.port, Some(path));
             let again = Url::from_section(&section).expect("what we write we read");
             assert_eq!(again, url);
         }

@@ -7,6 +7,7 @@ mod keys;
 pub(crate) mod npm;
 mod ours;
 mod peer;
+mod tls;
 
 pub(crate) use bytes::{Half, echo, exchange, read_to_end, send_to_end};
 #[cfg(feature = "noise")]

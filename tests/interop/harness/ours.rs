@@ -6,10 +6,10 @@ use tokio::time::timeout;
 use tower::ServiceBuilder;
 use tower_multiserver::{
     AllowList, AppKey, Authorize, Connection, Error, Identity, MultiServer, PublicKey, Scope,
-    net::Net, noauth::NoauthLayer, shs::ShsLayer, unix::Unix, ws::Ws,
+    net::Net, noauth::NoauthLayer, shs::ShsLayer, unix::Unix, ws::Ws, wss::Wss,
 };
 
-use super::{PATIENCE, keys};
+use super::{PATIENCE, keys, tls};
 
 /// How our side differs from the usual one.
 pub(crate) struct Options {
@@ -50,6 +50,7 @@ impl Options {
         let net = Net::new().dial_timeout(self.dial_timeout);
         let unix = Unix::new().dial_timeout(self.dial_timeout);
         let ws = Ws::new().dial_timeout(self.dial_timeout);
+        let wss = tls::settle(Wss::over(ws.clone()));
         let multi = MultiServer::new()
             .handshake_timeout(self.handshake_timeout)
             .stack(
@@ -57,7 +58,13 @@ impl Options {
                     .layer(noauth.clone())
                     .service(net.clone()),
             )
+            .stack(
+                ServiceBuilder::new()
+                    .layer(noauth.clone())
+                    .service(wss.clone()),
+            )
             .stack(ServiceBuilder::new().layer(noauth).service(unix.clone()));
+        let ws = (ws, wss);
         match self.allow {
             None => secured(multi, layer, net, ws, unix),
             Some(keys) => secured(
@@ -75,13 +82,14 @@ fn secured<A: Authorize>(
     multi: MultiServer,
     shs: ShsLayer<A>,
     net: Net,
-    ws: Ws,
+    (ws, wss): (Ws, Wss),
     unix: Unix,
 ) -> MultiServer {
     let secured = ServiceBuilder::new().layer(shs);
     multi
         .stack(secured.clone().service(net))
         .stack(secured.clone().service(ws))
+        .stack(secured.clone().service(wss))
         .stack(secured.service(unix))
 }
 
@@ -97,7 +105,7 @@ pub(crate) async fn listen(stack: &str, directory: &Path, options: Options) -> S
     let (transport, transform) = stack.split_once('~').expect("a transport and a transform");
     let transport = match transport {
         "net" => "net:127.0.0.1:0".to_owned(),
-        "ws" => "ws://127.0.0.1:0".to_owned(),
+        "ws" | "wss" => format!("{transport}://127.0.0.1:0"),
         _ => format!("unix:{}", socket(directory)),
     };
     let address = format!("{transport}~{transform}");

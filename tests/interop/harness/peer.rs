@@ -1,6 +1,6 @@
 //! A process with the JavaScript multiserver in it, told what to do line by line.
 
-use std::{process::Stdio, time::Duration};
+use std::{path::Path, process::Stdio, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::{
@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{keys, npm};
+use super::{keys, npm, tls};
 
 /// How long anything may take before the test has failed: far more than all of it needs on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,10 +30,18 @@ pub(crate) struct Job(u64);
 impl Peer {
     /// Starts one; `None` when the test is to be skipped.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_trusting(Some(&tls::files().authority))
+    }
+
+    /// Starts one that trusts this authority, a PEM file, beside its own.
+    pub(crate) fn start_trusting(authority: Option<&Path>) -> Option<Self> {
         let modules = npm::modules()?;
+        let authority = authority.map(|path| ("NODE_EXTRA_CA_CERTS", path));
         let mut child = Command::new("node")
             .arg(npm::sources().join("peer.js"))
             .env("NODE_PATH", modules)
+            .env_remove("NODE_EXTRA_CA_CERTS")
+            .envs(authority)
             // Old packages, deprecated calls: nothing that a reader of our tests could do anything about.
             .env("NODE_NO_WARNINGS", "1")
             .stdin(Stdio::piped())
@@ -93,6 +101,8 @@ impl Peer {
             ("appKey", keys::base64("TEST")),
             ("seed", json!(*keys::theirs().seed().to_base64())),
         ];
+        let tls = tls::files();
+        options["tls"] = json!({ "cert": tls.chain, "key": tls.key });
         for (name, value) in defaults {
             if options[name].is_null() {
                 options[name] = value;

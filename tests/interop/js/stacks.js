@@ -5,11 +5,14 @@
 //   appKey         base64
 //   timeout        milliseconds of patience in a shs handshake
 //   auth           {mode: "allow" | "list" | "refuse" | "never", keys: [base64], delay: ms}; without delay it answers at once
+//   tls            {key, cert}: the PEM files of a wss server
 //   dir            the directory of the unix socket
 //   allowHalfOpen  whether net and unix servers may answer a peer that has ended; an echo always may, since Node
 //                  would otherwise end its side as soon as the peer has, with an answer perhaps still on its way
 
+const fs = require('fs')
 const http = require('http')
+const https = require('https')
 const net = require('net')
 const MultiServer = require('multiserver')
 const compressed = require('./compressed')
@@ -17,6 +20,7 @@ const plugins = {
   channel: require('multiserver-rn-channel'),
   net: require('multiserver/plugins/net'),
   ws: require('multiserver/plugins/ws'),
+  wss: require('multiserver/plugins/ws'),
   unix: require('multiserver/plugins/unix-socket'),
   shs: require('multiserver/plugins/shs'),
   noauth: require('multiserver/plugins/noauth'),
@@ -32,7 +36,8 @@ exports.makeServer = async function (options, { onAuth, onError, onConnection })
     const ports = {
       net: { host: '127.0.0.1', port: await freePort(), allowHalfOpen: mayAnswerLate(options) },
       // The plugin dies when its port is taken, so it gets a server that listens already.
-      ws: { host: '127.0.0.1', server: options.plugins.some((name) => name.startsWith('ws')) ? await httpServer() : undefined },
+      ws: { host: '127.0.0.1', server: uses(options, 'ws') ? await listening(http.createServer()) : undefined },
+      wss: { host: '127.0.0.1', server: uses(options, 'wss') ? await listening(https.createServer(pair(options.tls))) : undefined },
       unix: { path: options.dir, allowHalfOpen: mayAnswerLate(options) },
     }
     const server = make(options, ports, authorizer(options.auth, onAuth))
@@ -50,7 +55,7 @@ exports.makeServer = async function (options, { onAuth, onError, onConnection })
 // A server or a client over a pipe of messages, an event emitter with `send`. (The plugin never says that it has started.)
 exports.makeOver = (channel, options, onAuth) => make(options, { channel }, authorizer(options.auth, onAuth))
 
-exports.makeClient = (options) => make(options, { net: {}, ws: {}, unix: { path: options.dir || '/nonexistent' } }, undefined)
+exports.makeClient = (options) => make(options, { net: {}, ws: {}, wss: {}, unix: { path: options.dir || '/nonexistent' } }, undefined)
 
 function make({ plugins: names, seed, appKey, timeout }, ports, auth) {
   const shs = plugins.shs({ keys: Buffer.from(seed, 'base64'), appKey, auth, timeout })
@@ -88,9 +93,13 @@ function freePort() {
   })
 }
 
-function httpServer() {
+const uses = (options, transport) => options.plugins.some((name) => name.split('~')[0] === transport)
+
+const pair = ({ key, cert }) => ({ key: fs.readFileSync(key), cert: fs.readFileSync(cert) })
+
+function listening(server) {
   return new Promise((resolve, reject) => {
-    const server = http.createServer().on('error', reject)
+    server.on('error', reject)
     server.listen(0, '127.0.0.1', () => resolve(server))
   })
 }

@@ -13,7 +13,7 @@ use std::{
 
 use bytes::BytesMut;
 use tokio::{
-    io::{AsyncReadExt as _, ReadBuf},
+    io::{AsyncReadExt as _, AsyncWriteExt as _, ReadBuf},
     time::Sleep,
 };
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, OpCode};
@@ -43,7 +43,7 @@ pub(super) struct Stream<I> {
     out: BytesMut,
     /// The latest ping, to be answered when there is room: the others need no answer (section 5.5.3).
     pong: Option<Vec<u8>>,
-    /// A pong is in `out`, for the reader to write where nobody else does.
+    /// A pong is in `out`, or not flushed, for the reader to write where nobody else does.
     answering: bool,
     /// Our direction is over.
     ended: bool,
@@ -126,6 +126,7 @@ impl<I: Io> Stream<I> {
         ready!(self.poll_drain())?;
         let cx = &mut Context::from_waker(&self.waker);
         ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        self.answering = false;
         if self.closed && self.end.is_some() && self.side == Side::Server && !self.shut_down {
             ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
             self.shut_down = true;
@@ -165,6 +166,8 @@ impl<I: Io> Stream<I> {
         if finished.await.is_ok() {
             // A socket that is closed with unread data in it sends a reset, which can overtake our close frame.
             while matches!(self.io.read(&mut unread).await, Ok(1..)) {}
+            // The server has said so already; over TLS a client says it too.
+            let _ = self.io.shutdown().await;
         }
     }
 }

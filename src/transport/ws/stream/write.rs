@@ -49,7 +49,9 @@ impl<I: Io> Stream<I> {
     pub(in super::super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_written(cx))?;
         let cx = &mut Context::from_waker(&self.waker);
-        Pin::new(&mut self.io).poll_flush(cx)
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        self.answering &= flushed.is_pending();
+        flushed
     }
 
     pub(in super::super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -104,7 +106,6 @@ impl<I: Io> Stream<I> {
                 None => break,
             }
         }
-        self.answering = false;
         self.out = BytesMut::new();
         Poll::Ready(Ok(()))
     }

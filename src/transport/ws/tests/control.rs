@@ -6,13 +6,17 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, split};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, BufWriter, duplex, split},
+    time::sleep,
+};
 use tokio_test::{assert_pending, assert_ready, task};
 
 use super::{
-    super::{Violation, frame::Side},
+    super::{Violation, WsIo, frame::Side},
     raw, read_error, read_exactly, violation,
 };
 
@@ -58,6 +62,24 @@ async fn a_ping_is_answered_by_whoever_reads_and_a_pong_is_ignored() {
     let pong: [u8; 8] = read_exactly(&mut peer).await;
     assert_eq!(pong[..2], *b"\x8a\x82");
     assert_eq!([pong[6] ^ pong[2], pong[7] ^ pong[3]], *b"hi");
+}
+
+/// TLS, for one, takes what the transport does not.
+#[tokio::test]
+async fn a_pong_that_a_layer_below_holds_back_goes_out_while_somebody_reads() {
+    let (ours, mut peer) = duplex(2);
+    let mut client = WsIo::new(BufWriter::new(ours), Side::Client, b"");
+    let (mut byte, mut more) = ([0], [0]);
+    let asked = peer.write_all(b"\x89\x02hi\x82\x01x");
+    let (asked, read) = tokio::join!(asked, client.read(&mut byte));
+    asked.expect("room");
+    assert_eq!((read.expect("a byte"), &byte), (1, b"x"));
+    let pong: [u8; 8] = tokio::select! {
+        pong = read_exactly(&mut peer) => pong,
+        more = client.read(&mut more) => panic!("nothing to read: {more:?}"),
+        () = sleep(Duration::from_secs(5)) => panic!("no pong"),
+    };
+    assert_eq!(pong[..2], *b"\x8a\x82");
 }
 
 #[tokio::test]

@@ -1,13 +1,13 @@
 //! What holds for all bytes.
 
 use bytes::BytesMut;
-use proptest::{collection::vec, prelude::*};
+use proptest::{collection::vec, prelude::*, sample};
 use tower_multiserver_core::{FromSection as _, Section};
 
 use super::super::{
     decode::{Decoder, Event},
     frame::{self, MAX_CONTROL, Side},
-    url::{self, Url},
+    url::{self, Scheme, Url},
     violation::Violation,
 };
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
@@ -91,9 +91,12 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_a_url_that_reads_what_it_prints_or_none(text in "(//)?[ -~é\r\n]{0,40}") {
-        if let Ok(url) = Url::from_section(&Section::new("ws").arg(text)) {
-            let printed = url::section(&url.at.host, url.at.port, Some(url.path.as_str()));
+    fn any_text_is_a_url_that_reads_what_it_prints_or_none(
+        scheme in sample::select(vec![Scheme::Ws, Scheme::Wss]),
+        text in "(//)?[ -~é\r\n]{0,40}",
+    ) {
+        if let Ok(url) = Url::from_section(&Section::new(scheme.name()).arg(text)) {
+            let printed = url::section(scheme, &url.at.host, url.at.port, Some(url.path.as_str()));
             prop_assert_eq!(Url::from_section(&printed).ok(), Some(url));
         }
     }
