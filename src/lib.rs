@@ -30,6 +30,9 @@ pub use tower_multiserver_noise as noise;
 #[cfg(feature = "shs")]
 #[doc(inline)]
 pub use tower_multiserver_shs as shs;
+#[cfg(all(feature = "bluetooth", target_os = "linux"))]
+#[doc(inline)]
+pub use transport::bluetooth;
 #[cfg(feature = "channel")]
 #[doc(inline)]
 pub use transport::channel;

@@ -37,10 +37,10 @@ mod refusals;
 #[cfg(feature = "rn-channel")]
 #[cfg(test)]
 mod rn_channel;
-#[cfg(all(test, feature = "noise"))]
-mod upgrade;
 #[cfg(all(test, feature = "rn-channel"))]
 mod rn_channel;
+#[cfg(all(test, feature = "noise"))]
+mod upgrade;
 #[cfg(all(test, feature = "noise"))]
 mod upgrade;
 #[cfg(test)]
