@@ -61,10 +61,7 @@ impl Told {
 
     fn span(&self, name: &str) -> &BTreeMap<&'static str, String> {
         let found = self.spans.iter().find(|(span, _)| *span == name);
-        &found
-            .unwrap_or_else(|| panic!("no span {name}: {self:?}"))
-            .1
-            .0
+        &found.expect("it is in such a span").1.0
     }
 }
 
@@ -94,10 +91,9 @@ impl Recorder {
                 |(_, fields): &(_, Fields)| fields.0.get("role").is_some_and(|r| r == role);
             told.message() == message && told.spans.iter().any(in_role)
         });
-        match (found.next(), found.next()) {
-            (Some(one), None) => one.clone(),
-            _ => panic!("not one {message:?} of {role} in {all:#?}"),
-        }
+        let one = found.next().expect("it was told");
+        assert!(found.next().is_none(), "told once: {all:#?}");
+        one.clone()
     }
 }
 

@@ -14,8 +14,8 @@ mod addresses;
 mod browser;
 #[cfg(all(test, feature = "cli"))]
 mod command_line;
+#[cfg(test)]
 #[cfg(all(
-    test,
     feature = "gzip",
     feature = "zstd",
     feature = "deflate",
@@ -37,10 +37,6 @@ mod refusals;
 #[cfg(feature = "rn-channel")]
 #[cfg(test)]
 mod rn_channel;
-#[cfg(all(test, feature = "rn-channel"))]
-mod rn_channel;
-#[cfg(all(test, feature = "noise"))]
-mod upgrade;
 #[cfg(all(test, feature = "noise"))]
 mod upgrade;
 #[cfg(test)]
