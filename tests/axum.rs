@@ -24,12 +24,13 @@ use tokio::{
 use tower::{BoxError, Layer as _, ServiceBuilder, service_fn, timeout::TimeoutLayer};
 use tower_multiserver::{
     Connection, ErrorKind, Listening, MultiServer, Scope, channel::Channel,
-    integration::axum::PeerInfo, net::Net, ws::Ws,
+    integration::axum::PeerInfo, net::Net, noise::NoiseLayer, ws::Ws,
 };
 
 fn multi(name: &str) -> MultiServer {
     MultiServer::new()
         .stack(shs(name).layer(Net::new()))
+        .stack(NoiseLayer::new(identity(name)).layer(Net::new()))
         .stack(shs(name).layer(Ws::new()))
         .stack(shs(name).layer(Channel::global()))
 }
@@ -71,21 +72,29 @@ async fn ask(connection: Connection) -> String {
 
 #[tokio::test]
 async fn the_connect_info_has_the_address_and_the_key_of_the_peer() {
-    let (server, app) = listen("net:127.0.0.1:0~shs;ws://127.0.0.1:0~shs;channel:axum~shs").await;
+    let at = "net:127.0.0.1:0~shs;net:127.0.0.1:0~noise;ws://127.0.0.1:0~shs;channel:axum~shs";
+    let (server, app) = listen(at).await;
     let all = server.addresses(Scope::Device).expect("addresses");
     let serving = tokio::spawn(axum::serve(server, app).into_future());
     let key = identity("alice").public_key();
-    for (to, transport) in all
-        .iter()
-        .zip(["net:127.0.0.1:", "ws://127.0.0.1:", "channel:axum"])
-    {
+    let expected = [
+        ("net:127.0.0.1:", "shs"),
+        ("net:127.0.0.1:", "noise"),
+        ("ws://127.0.0.1:", "shs"),
+        ("channel:axum", "shs"),
+    ];
+    for (to, (transport, transform)) in all.iter().zip(expected) {
         let connection = multi("alice").dial(to.clone()).await.expect("dialed");
         let told = ask(connection).await;
         let (who, from) = told.split_once(' ').expect("two");
         assert_eq!(who, key.to_string());
         assert!(from.starts_with(transport), "{from}");
-        assert!(from.ends_with(&format!("~shs:{key} device")), "{from}");
+        assert!(
+            from.ends_with(&format!("~{transform}:{key} device")),
+            "{from}"
+        );
     }
+    assert_eq!(all.iter().count(), expected.len());
     serving.abort();
 }
 
