@@ -1,6 +1,6 @@
 module tower-multiserver/interop/noise
 
-go 1.22
+go 1.19
 
 require github.com/flynn/noise v1.1.0
 

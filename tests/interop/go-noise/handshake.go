@@ -44,7 +44,7 @@ func newIdentity(seed []byte) identity {
 // montgomery is u = (1 + y) / (1 - y) modulo 2^255 - 19.
 func montgomery(key []byte) []byte {
 	p := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 255), big.NewInt(19))
-	little := bytes.Clone(key)
+	little := append([]byte(nil), key...)
 	little[31] &= 127
 	y := new(big.Int).SetBytes(reversed(little))
 	one := big.NewInt(1)
@@ -85,7 +85,7 @@ func begin(us identity, server, appKey []byte, isClient bool, random io.Reader) 
 // proof is what the client's third message carries.
 func proof(us identity, state *noise.HandshakeState) []byte {
 	text := append([]byte(signed), state.ChannelBinding()...)
-	return append(bytes.Clone(us.public), ed25519.Sign(us.sign, text)...)
+	return append(append([]byte(nil), us.public...), ed25519.Sign(us.sign, text)...)
 }
 
 // dialed shakes hands as the client.

@@ -112,7 +112,12 @@ func talk(s *stream, r *report, o options) {
 			}
 			for left := o.Bytes; left > 0; {
 				at := (o.Bytes - left) % period
-				count := min(o.Frame, left, period-at)
+				count := o.Frame
+				for _, most := range []int{left, period - at} {
+					if count > most {
+						count = most
+					}
+				}
 				send(block[at : at+count])
 				left -= count
 			}

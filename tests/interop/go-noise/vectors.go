@@ -93,7 +93,7 @@ func connection(appKey []byte, name func(string) []byte, texts [][]byte) transcr
 	check(err)
 	_, _, _, err = a.ReadMessage(nil, hello2)
 	check(err)
-	hash := bytes.Clone(a.ChannelBinding())
+	hash := append([]byte(nil), a.ChannelBinding()...)
 	payload := proof(client, a)
 	auth, sending, receiving, err := a.WriteMessage(nil, payload)
 	check(err)
