@@ -118,3 +118,26 @@ fn bytes_that_bring_nothing_give_others_their_turn() {
         assert!(turns >= 10_000 / FILL_TURN, "{format:?}: {turns}");
     }
 }
+
+#[test]
+fn a_reader_may_be_polled_as_often_as_one_likes() {
+    for format in ALL {
+        let stream = compress(format, b"a question and its answer");
+        // In the middle of a member, whichever part of it is missing.
+        for cut in 1..stream.len() {
+            let wire = Wire::new(0);
+            wire.arrive(&stream[..cut]);
+            let mut io = over(format, wire.clone(), true);
+            let mut all = Vec::new();
+            let mut read = task::spawn(io.read_to_end(&mut all));
+            for _ in 0..100 {
+                assert_pending!(read.poll(), "{format:?} cut at {cut}");
+            }
+            wire.arrive(&stream[cut..]);
+            wire.end();
+            assert_ready_ok!(read.poll());
+            drop(read);
+            assert_eq!(all, b"a question and its answer");
+        }
+    }
+}
