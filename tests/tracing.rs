@@ -293,6 +293,8 @@ async fn no_seed_is_ever_told_and_no_line_is_forged() {
         .dial("net:a\nb:1~shs:x")
         .await
         .expect_err("no such address");
+    // A seed in the place of an address.
+    multi("alice").dial(&*seed).await.expect_err("no address");
     let all = recorder.all();
     let closed = recorder.closed.lock().expect("not poisoned").clone();
     assert_eq!(closed[1].0["address"], r"net:a\nb:1~shs:x");

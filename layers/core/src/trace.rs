@@ -10,9 +10,10 @@
 //! as its [`Connection`], whose [`span`](Connection::span) an application enters to have its own events told with these
 //! fields.
 //!
-//! Each span ends in an event that says how it went, with `elapsed` in seconds; a `connection` that was not made with
-//! `error` and `kind` ([`ErrorKind`]) too. What the peer or the network is to blame for is told at debug level, and what this machine or the
-//! application is to blame for as a warning, so that strangers cannot fill a log.
+//! An event in each span says how it went, with `elapsed` in seconds; for a `connection` that was not made, with `error`
+//! and `kind` ([`ErrorKind`]) too. What the peer or the network is to blame for is told at debug level, and what this
+//! machine or the application is to blame for as a warning, so that strangers cannot fill a log. There is none of an
+//! address that is not understood, nor of what is given up before its end.
 //!
 //! [`StackExt::dial`](crate::StackExt::dial) and [`Incoming`](crate::Incoming) do this for whoever uses them, and
 //! [`dialing`] is for what drives a stack's services itself.
@@ -40,7 +41,7 @@ pub async fn dialing<I>(
     let span = info_span!(
         "connection",
         role = "dial",
-        transport = address.sections()[0].name(),
+        transport = address.sections()[0].shown_name(),
         address = escaped(&address.redacted()),
         remote_key = Empty,
     );
@@ -59,7 +60,7 @@ pub(crate) async fn accepting<I>(
         remote_key = Empty,
     );
     connecting(span, accept, |span, address| {
-        span.record("transport", address.sections()[0].name());
+        span.record("transport", address.sections()[0].shown_name());
         span.record("address", escaped(address));
     })
     .await
