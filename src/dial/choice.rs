@@ -51,8 +51,9 @@ enum Way {
 /// Addresses that wait to be dialed.
 #[derive(Debug)]
 pub(super) struct Queue {
-    waiting: VecDeque<Address>,
-    choice: Choice,
+    /// Those of each way, with their places in the list. Apart, so that the ones that must wait are not walked for each of
+    /// the others.
+    waiting: [VecDeque<(usize, Address)>; 2],
     /// That of the addresses which are being dialed, or which have been.
     way: Option<Way>,
     /// Whether something was sent that way.
@@ -62,16 +63,15 @@ pub(super) struct Queue {
 impl Queue {
     /// Those addresses that may be dialed; the others join `attempts`.
     pub(super) fn new(addresses: MultiAddress, choice: Choice, attempts: &mut Attempts) -> Self {
-        let mut waiting = VecDeque::new();
-        for address in addresses {
+        let mut waiting = [VecDeque::new(), VecDeque::new()];
+        for (place, address) in addresses.into_iter().enumerate() {
             match choice.allow_seeds || !has_seed(&address) {
-                true => waiting.push_back(address),
+                true => waiting[choice.way(&address) as usize].push_back((place, address)),
                 false => attempts.push(&address, Error::unsupported(NotTried::Seed)),
             }
         }
         Self {
             waiting,
-            choice,
             way: None,
             is_final: false,
         }
@@ -79,13 +79,14 @@ impl Queue {
 
     /// Whether there is one that may be dialed now.
     pub(super) fn has_next(&self) -> bool {
-        self.index().is_some()
+        self.next_way().is_some()
     }
 
     /// The next one, which will be dialed now.
     pub(super) fn next(&mut self) -> Option<Address> {
-        let address = self.waiting.remove(self.index()?)?;
-        self.way = Some(self.choice.way(&address));
+        let way = self.next_way()?;
+        let (_, address) = self.waiting[way as usize].pop_front()?;
+        self.way = Some(way);
         Some(address)
     }
 
@@ -102,18 +103,33 @@ impl Queue {
 
     /// Nothing more will be dialed; what waits joins `attempts`.
     pub(super) fn close(self, why: NotTried, attempts: &mut Attempts) {
-        for address in &self.waiting {
-            let why = match self.way.is_some_and(|way| way != self.choice.way(address)) {
-                true => NotTried::OtherWay,
-                false => why,
-            };
-            attempts.push(address, Error::unsupported(why));
+        let waiting = [Way::Onion, Way::Open].into_iter().zip(self.waiting);
+        let mut left: Vec<_> = waiting
+            .flat_map(|(way, addresses)| {
+                let why = match self.way.is_some_and(|taken| taken != way) {
+                    true => NotTried::OtherWay,
+                    false => why,
+                };
+                addresses
+                    .into_iter()
+                    .map(move |(place, address)| (place, address, why))
+            })
+            .collect();
+        left.sort_by_key(|(place, ..)| *place);
+        for (_, address, why) in left {
+            attempts.push(&address, Error::unsupported(why));
         }
     }
 
-    fn index(&self) -> Option<usize> {
-        let fits = |address| self.way.is_none_or(|way| way == self.choice.way(address));
-        self.waiting.iter().position(fits)
+    /// The way of the next one.
+    fn next_way(&self) -> Option<Way> {
+        let may_go = |way: &Way| self.way.is_none_or(|taken| taken == *way);
+        let ways = [Way::Onion, Way::Open].into_iter().filter(may_go);
+        let waiting = ways.filter_map(|way| {
+            let (place, _) = self.waiting[way as usize].front()?;
+            Some((*place, way))
+        });
+        waiting.min_by_key(|(place, _)| *place).map(|(_, way)| way)
     }
 }
 

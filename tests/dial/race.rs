@@ -93,6 +93,18 @@ async fn a_long_list_ends_after_some_attempts() {
     assert_eq!((error.kind(), listed(&error).len()), (ErrorKind::Io, 16));
 }
 
+/// With quadratic work it would end in an hour.
+#[tokio::test(start_paused = true)]
+async fn those_that_must_wait_in_a_long_list_are_not_walked_for_each_of_the_others() {
+    let lab = Lab::new();
+    let many = 100_000;
+    let waiting = (0..many).map(|n| format!("onion:{n}~ok"));
+    let others = (0..many).map(|n| format!("fake:{n}"));
+    let to: Vec<_> = waiting.chain(others).collect();
+    let to = format!("net:a~never;{};net:b~ok", to.join(";"));
+    assert_eq!(race(&lab, &to).await.expect("the last"), "net:b~ok");
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_head_start_is_never_shorter_than_the_rfc_allows() {
     let lab = Lab::new();
