@@ -40,7 +40,7 @@ use crate::dial::choice::has_seed;
 /// The answers are not authenticated: whoever is on the way to the server can write them. Where that matters, write the key
 /// too: `lookup:NAME~shs:KEY`. In no case it takes a record that is not text, is longer than 4096 bytes or no address, nor
 /// addresses with a seed, nor those that mean something on this machine only (`unix`, `channel`, `noauth`), which no
-/// record could know. It takes the first 16 records.
+/// record could know. It takes the first 16 records, and the first 16 addresses of each.
 ///
 /// It keeps nothing; lay a [`CacheLayer`](super::CacheLayer) over it.
 ///
@@ -63,6 +63,9 @@ const MAX_RECORD: usize = 4096;
 
 /// As many as count of any answer.
 const MAX_RECORDS: usize = 16;
+
+/// As many of one record: a long one could hold two thousand, each of which takes far more memory in a cache.
+const MAX_OF_RECORD: usize = 16;
 
 impl Dns {
     /// Asks the servers of the system.
@@ -157,7 +160,8 @@ fn read(mut records: Vec<Vec<u8>>) -> Option<MultiAddress> {
     let texts = records.into_iter().take(MAX_RECORDS);
     let texts = texts.filter_map(|record| String::from_utf8(record).ok());
     let parsed = texts.filter_map(|text| MultiAddress::try_from(text).ok());
-    let mut addresses = parsed.flatten().filter(is_for_others);
+    let usable = |addresses: MultiAddress| addresses.into_iter().filter(is_for_others);
+    let mut addresses = parsed.flat_map(|addresses| usable(addresses).take(MAX_OF_RECORD));
     let mut all = MultiAddress::new(addresses.next()?);
     all.extend(addresses);
     Some(all)
@@ -241,6 +245,16 @@ mod tests {
         let read = read_texts(&texts).unwrap();
         assert_eq!(read.split(';').count(), MAX_RECORDS);
         assert!(read.starts_with("net:h:1000;net:h:1001;"));
+    }
+
+    #[test]
+    fn a_long_record_is_few_addresses() {
+        let texts: Vec<_> = (0..20)
+            .map(|n| format!("a{n}{}", ";b".repeat(2000)))
+            .collect();
+        let texts: Vec<_> = texts.iter().map(|text| &**text).collect();
+        let read = read_texts(&texts).unwrap();
+        assert_eq!(read.split(';').count(), MAX_RECORDS * MAX_OF_RECORD);
     }
 
     #[test]
