@@ -37,6 +37,12 @@ pub async fn turn() {
         dial.take_turn().await;
         next = dial.outer.upgrade();
     }
+    // It tries nobody's patience before it has them all.
+    let mut next = DIAL.try_with(Arc::clone).ok();
+    while let Some(dial) = next {
+        dial.begun.notify_one();
+        next = dial.outer.upgrade();
+    }
 }
 
 /// The order in which several dials of one peer say who we are: one after the other. See [`turn`].
@@ -112,6 +118,7 @@ struct Dial {
     one: Arc<Semaphore>,
     waiting: watch::Sender<usize>,
     turn: OnceCell<OwnedSemaphorePermit>,
+    /// Told when it may say who we are.
     begun: Notify,
     outer: Weak<Dial>,
 }
@@ -121,7 +128,6 @@ impl Dial {
         let wait = async {
             let _waiting = Waiting::new(&self.waiting);
             let turn = Arc::clone(&self.one).acquire_owned().await;
-            self.begun.notify_one();
             turn.expect("the semaphore is never closed")
         };
         self.turn.get_or_init(|| wait).await;
@@ -229,6 +235,21 @@ mod tests {
         };
         dropped.await;
         turns.of(hold_for(Duration::ZERO)).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dial_within_a_dial_has_its_turn_when_it_has_both() {
+        let (outer, inner) = (Turns::new(PATIENCE * 2), Turns::new(PATIENCE));
+        let start = Instant::now();
+        let (first, second, third) = tokio::join!(
+            outer.of(hold_for(PATIENCE)),
+            // Waits for the first, and then the third for it.
+            outer.of(inner.of(hold_for(PATIENCE / 2))),
+            inner.of(hold_for(Duration::ZERO)),
+        );
+        assert_eq!(first.unwrap() - start, PATIENCE);
+        assert_eq!(second.unwrap() - start, PATIENCE * 3 / 2);
+        assert_eq!(third.unwrap() - start, PATIENCE * 3 / 2);
     }
 
     #[tokio::test(start_paused = true)]
