@@ -32,7 +32,7 @@ const MAX_READ: usize = 64 * 1024;
 /// A caller's buffer of this size or more is read into directly, where it cannot hold more than the frame.
 const MIN_DIRECT: usize = 4 * 1024;
 
-/// How long we may go on writing after the peer's close frame: as long as the JavaScript implementation waits for ours.
+/// How long we may go on writing after the peer's close frame, or its breach of the protocol: as long as the JavaScript implementation waits for ours.
 const LAST_CALL: Duration = Duration::from_secs(30);
 
 impl<I: Io> Stream<I> {
@@ -144,19 +144,26 @@ impl<I: Io> Stream<I> {
     }
 
     fn on_close(&mut self, code: CloseCode) {
-        self.input = BytesMut::new();
         let aborted = code.aborted();
-        self.end = Some(aborted.map_or(End::Closed(code), End::Aborted));
-        match self.ended || aborted.is_some() {
-            true => self.close(&code.echo()),
-            false => self.last_call = Some(Box::pin(sleep(LAST_CALL))),
+        self.end_reading(aborted.map_or(End::Closed(code), End::Aborted));
+        if self.ended || aborted.is_some() {
+            self.close(&code.echo());
         }
     }
 
     fn fail(&mut self, violation: Violation) {
         tracing::debug!(error = %violation, "closing");
-        self.input = BytesMut::new();
-        self.end = Some(End::Violation(violation));
+        self.end_reading(End::Violation(violation));
         self.close(&violation.code().to_be_bytes());
+    }
+
+    fn end_reading(&mut self, end: End) {
+        self.input = BytesMut::new();
+        self.end = Some(end);
+        if !self.ended {
+            self.last_call = Some(Box::pin(sleep(LAST_CALL)));
+        }
+        // It may be waiting for room already, without a look at the time.
+        self.wakers.writer.wake();
     }
 }

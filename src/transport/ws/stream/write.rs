@@ -71,7 +71,7 @@ impl<I: Io> Stream<I> {
         {
             self.last_call = None;
             self.give_up();
-            let reason = "still writing long after the peer's close frame";
+            let reason = "still writing long after reading has ended";
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, reason)));
         }
         self.poll_drain()

@@ -4,7 +4,8 @@ use std::{io, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, split},
-    time::Instant,
+    task::yield_now,
+    time::{Instant, timeout},
 };
 use tokio_test::{assert_pending, assert_ready, task};
 
@@ -100,6 +101,33 @@ async fn a_peer_that_closed_and_does_not_read_is_given_up_after_30_seconds() {
     assert_eq!(start.elapsed(), Duration::from_secs(30));
     let error = server.shutdown().await.expect_err("broken");
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+}
+
+/// The writer waits for room in the transport, which never comes, when the reader learns of the end.
+#[tokio::test(start_paused = true)]
+async fn a_writer_that_waits_already_is_given_up_after_30_seconds_too() {
+    use io::ErrorKind::{BrokenPipe, TimedOut};
+    let close_and_text = [b"\x88\x80\0\0\0\0", b"\x81\x80\0\0\0\0"];
+    for (frame, kinds) in close_and_text
+        .into_iter()
+        .zip([[TimedOut, BrokenPipe], [BrokenPipe, TimedOut]])
+    {
+        let (server, mut peer) = raw(Side::Server, 16);
+        let (mut read, mut write) = split(server);
+        let writer = tokio::spawn(async move {
+            let written = write.write_all(&[7; 1 << 20]).await;
+            [written.unwrap_err(), write.flush().await.unwrap_err()]
+        });
+        yield_now().await;
+        let start = Instant::now();
+        peer.write_all(frame).await.expect("room");
+        // A clean end, or what is wrong with a text.
+        let _ = read.read(&mut [0]).await;
+        let errors = timeout(Duration::from_secs(60), writer).await;
+        let errors = errors.expect("no hang").expect("no panic");
+        assert_eq!(errors.map(|error| error.kind()), kinds);
+        assert_eq!(start.elapsed(), Duration::from_secs(30));
+    }
 }
 
 #[tokio::test]
