@@ -15,8 +15,9 @@ use crate::transport::linger::linger;
 
 /// A byte stream over WebSocket messages, over a stream `I`.
 ///
-/// Each write becomes one binary message, of at most 64 KiB; what is read is handed on as it arrives. Neither direction
-/// ever holds more than that, whatever the length of a message, and an idle connection holds no buffer.
+/// Each write becomes one binary message, of at most 64 KiB, handed to the transport at once; what the transport does not
+/// take at once goes out with the next write, flush or read. What is read is handed on as it arrives. Neither direction
+/// ever holds more than 64 KiB, whatever the length of a message, and an idle connection holds no buffer.
 ///
 /// WebSocket cannot end one direction alone, so [`poll_shutdown`](AsyncWrite::poll_shutdown) keeps the close frame back
 /// until the peer has sent its own, or until the drop. What is still to be written after the peer's close frame goes out

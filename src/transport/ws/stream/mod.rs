@@ -43,8 +43,8 @@ pub(super) struct Stream<I> {
     out: BytesMut,
     /// The latest ping, to be answered when there is room: the others need no answer (section 5.5.3).
     pong: Option<Vec<u8>>,
-    /// A pong is in `out`, or not flushed, for the reader to write where nobody else does.
-    answering: bool,
+    /// Something is in `out`, or the transport may hold it back: for the reader to write where nobody else does.
+    unflushed: bool,
     /// Our direction is over.
     ended: bool,
     /// Our close frame is written, or in `out`.
@@ -84,7 +84,7 @@ impl<I: Io> Stream<I> {
             end: None,
             out: BytesMut::new(),
             pong: None,
-            answering: false,
+            unflushed: false,
             ended: false,
             closed: false,
             shut_down: false,
@@ -126,7 +126,7 @@ impl<I: Io> Stream<I> {
         ready!(self.poll_drain())?;
         let cx = &mut Context::from_waker(&self.waker);
         ready!(Pin::new(&mut self.io).poll_flush(cx))?;
-        self.answering = false;
+        self.unflushed = false;
         if self.closed && self.end.is_some() && self.side == Side::Server && !self.shut_down {
             ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
             self.shut_down = true;

@@ -42,7 +42,7 @@ impl<I: Io> Stream<I> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let read = self.poll_payload(cx, buf);
-        if self.pong.is_some() || self.answering || self.closed {
+        if self.pong.is_some() || self.unflushed || self.closed {
             // What fails here, the next write tells.
             self.wakers.reader.register(cx.waker());
             let _ = self.poll_finish();

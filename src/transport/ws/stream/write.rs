@@ -38,7 +38,8 @@ impl<I: Io> Stream<I> {
         });
         if len > 0 {
             self.append(OpCode::Data(Data::Binary), parts, len)?;
-            // At once, so that a message does not wait for a flush. What does not fit waits for the next call.
+            self.unflushed = true;
+            // At once, so that a message does not wait for a flush. What does not fit waits for the next call, or a read.
             if let Poll::Ready(written) = self.poll_drain() {
                 written?;
             }
@@ -50,7 +51,7 @@ impl<I: Io> Stream<I> {
         ready!(self.poll_written(cx))?;
         let cx = &mut Context::from_waker(&self.waker);
         let flushed = Pin::new(&mut self.io).poll_flush(cx);
-        self.answering &= flushed.is_pending();
+        self.unflushed &= flushed.is_pending();
         flushed
     }
 
@@ -99,7 +100,7 @@ impl<I: Io> Stream<I> {
             }
             match self.pong.take() {
                 Some(payload) => {
-                    self.answering = true;
+                    self.unflushed = true;
                     let opcode = OpCode::Control(Control::Pong);
                     self.append(opcode, [&payload[..]], payload.len())?;
                 }

@@ -3,7 +3,7 @@
 use std::{io, pin::Pin, time::Duration};
 
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _, duplex, split},
+    io::{AsyncReadExt as _, AsyncWriteExt as _, BufWriter, duplex, split},
     time::timeout,
 };
 use tokio_test::{assert_pending, task};
@@ -143,6 +143,29 @@ async fn a_pipe_that_nobody_reads_stops_the_writer() {
     assert!(server.stream().buffered() <= 2 * 64 * 1024);
     drop(peer);
     server.write_all(b"x").await.expect_err("nobody");
+}
+
+/// Nobody flushes, and neither the pipe nor what TLS, for one, would put before it takes all of the question.
+#[tokio::test]
+async fn a_reader_sends_what_the_transport_did_not_take() {
+    let (client, server) = duplex(64);
+    let mut client = WsIo::new(BufWriter::new(client), Side::Client, b"");
+    let mut server = WsIo::new(server, Side::Server, b"");
+    for len in [1, 5000, 100_000] {
+        let ask = async {
+            client.write_all(&pattern(len)).await.expect("a reader");
+            client.read_u8().await.expect("an answer")
+        };
+        let answer = async {
+            let mut question = vec![0; len];
+            server.read_exact(&mut question).await.expect("all");
+            server.write_all(&[42]).await.expect("room");
+            question
+        };
+        let both = timeout(Duration::from_secs(5), async { tokio::join!(ask, answer) });
+        let (answer, question) = both.await.expect("no hang");
+        assert!(answer == 42 && question == pattern(len));
+    }
 }
 
 #[tokio::test]
