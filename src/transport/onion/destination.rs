@@ -15,7 +15,7 @@ use crate::transport::tcp::HostPort;
 /// Where a proxy is to connect to: the arguments of `onion:HOST:PORT`.
 ///
 /// A name that ends in `.onion` is checked as far as can be without asking anybody, and read without regard to case and
-/// without the dot at its end, if there is one. Other hosts are left as they are.
+/// without dots at its end. Other hosts are left as they are.
 ///
 /// ```
 /// use tower_multiserver::{FromSection, Section, onion::Destination};
@@ -99,7 +99,8 @@ fn check(mut to: HostPort) -> Result<Destination, BadDestination> {
     }
     let lower = to.host.to_ascii_lowercase();
     // Tor takes the dot at the end for a part of the name, and looks for a while before it says so.
-    let lower = lower.strip_suffix('.').unwrap_or(&lower);
+    // More of them are no name at all, which is not for an exit to look up.
+    let lower = lower.trim_end_matches('.');
     if let Some(name) = lower.strip_suffix(".onion") {
         // What stands before the last dot is for the server there.
         check_onion(name.rsplit('.').next().unwrap_or(name))?;
@@ -229,6 +230,7 @@ mod tests {
         for no_name in [
             ".onion",
             "x.onion",
+            "x.onion..",
             &format!("{}.onion", &name[..55]),
             &format!("{name}a.onion"),
             &format!("{name}aaaaaaaa.onion"),
