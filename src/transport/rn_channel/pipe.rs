@@ -13,7 +13,7 @@ use tower_multiserver_core::BoxError;
 /// Implemented for every type that fits.
 ///
 /// A pipe of lines is one: tokio-util's `Framed` with its `LinesCodec`, over a child's stdin and stdout. Give such a codec
-/// a longest line; a message that comes from here has less than 64 KiB.
+/// a longest line; a message that comes from here has less than 65 KiB.
 pub trait Pipe:
     TryStream<Ok = String, Error: Into<BoxError>>
     + Sink<String, Error: Into<BoxError>>

@@ -79,6 +79,9 @@ async fn a_message_is_never_longer_than_64_kib_of_base64() {
         let message = line(&mut theirs).await;
         assert_eq!(message, Some(message::data(seq, &all[..48 * 1024])));
     }
+    // What the other end's codec must take, whatever was sent before.
+    let longest = message::data(u64::MAX, &all[..48 * 1024]);
+    assert!(longest.len() < 65 * 1024);
 }
 
 #[tokio::test]
