@@ -164,9 +164,9 @@ async fn connected(stream: &rfcomm::Stream) -> io::Result<()> {
         if error.kind() != io::ErrorKind::NotConnected {
             return Err(error);
         }
-        // Why it failed, if it did.
+        // Why it failed, if it did; else there is something to read, so it was there and is over already.
         if let Ok(peeked) = timeout(PAUSE, stream.peek(&mut [0])).await {
-            peeked?;
+            return peeked.map(drop);
         }
     }
     Ok(())
