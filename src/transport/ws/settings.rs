@@ -155,8 +155,8 @@ impl Ws {
     /// with 404.
     ///
     /// The facts [`PeerAddr`](crate::PeerAddr), [`LocalAddr`](crate::LocalAddr) and [`Scope`] are in the requests'
-    /// extensions, and those of TLS where there is some. Where the service fails the answer is 500. One that is hosted is asked for nothing else, and takes no
-    /// notice.
+    /// extensions, and those of TLS where there is some. Where the service fails the answer is 500. One that is hosted is
+    /// asked for nothing else, and takes no notice.
     #[must_use]
     pub fn fallback<S, B>(mut self, service: S) -> Self
     where

@@ -56,7 +56,8 @@ pub struct Url {
     pub(super) path: PathAndQuery,
 }
 
-/// Where to listen: the arguments of `ws://[HOST][:PORT][/PATH]`, or the same of `wss`. An empty host means this machine, there is no query.
+/// Where to listen: the arguments of `ws://[HOST][:PORT][/PATH]`, or the same of `wss`. An empty host means this machine,
+/// there is no query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenUrl {
     pub(super) scheme: Scheme,

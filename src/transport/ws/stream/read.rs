@@ -32,7 +32,8 @@ const MAX_READ: usize = 64 * 1024;
 /// A caller's buffer of this size or more is read into directly, where it cannot hold more than the frame.
 const MIN_DIRECT: usize = 4 * 1024;
 
-/// How long we may go on writing after the peer's close frame, or its breach of the protocol: as long as the JavaScript implementation waits for ours.
+/// How long we may go on writing after the peer's close frame, or its breach of the protocol: as long as the JavaScript
+/// implementation waits for ours.
 const LAST_CALL: Duration = Duration::from_secs(30);
 
 impl<I: Io> Stream<I> {
