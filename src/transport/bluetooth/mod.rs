@@ -5,7 +5,7 @@
 //!
 //! - [`Bluetooth`] dials and listens on a number that both sides know, 10 unless set, with nothing but the kernel's
 //!   sockets.
-//! - [`BluetoothProfile`](profile::BluetoothProfile) (feature `bluetooth-profiles`, needs BlueZ's daemon and the library
+//! - `profile::BluetoothProfile` (feature `bluetooth-profiles`, needs BlueZ's daemon and the library
 //!   libdbus) finds the channel by the [`SERVICE`] that a device offers. Phones, which choose their channels themselves,
 //!   can be reached in this way only. It also finds the devices around that offer the service.
 //!

@@ -18,13 +18,23 @@ const MAX_ADDRESSES: usize = 32;
 ///
 /// # Errors
 ///
-/// Those of name resolution, or that of every address.
+/// Those of name resolution, or that of every address; at once for the name of an onion service, which nobody is to ask
+/// the DNS for (RFC 7686, section 2).
 pub(crate) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
+    if is_onion(host) {
+        let reason = "an onion service is not in the DNS, it is dialed as `onion:HOST:PORT`";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    }
     let found = lookup_host((host, port)).await?;
     let addresses = interleaved(found.take(MAX_ADDRESSES).collect());
     let stream = race(addresses, TcpStream::connect).await?;
     super::tune(&stream)?;
     Ok(stream)
+}
+
+fn is_onion(host: &str) -> bool {
+    let labels = host.trim_end_matches('.').rsplit_once('.');
+    labels.is_some_and(|(_, last)| last.eq_ignore_ascii_case("onion"))
 }
 
 /// Alternates between the families, beginning with that of the first address (RFC 8305, section 4).
@@ -114,6 +124,15 @@ mod tests {
         let mixed = addresses(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1"]);
         let expected = addresses(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "[::3]:1"]);
         assert_eq!(interleaved(mixed), expected);
+    }
+
+    #[tokio::test]
+    async fn no_dns_is_asked_for_an_onion_service() {
+        for host in ["x.onion", "a.b.ONION", "x.onion."] {
+            let error = connect(host, 1).await.expect_err("not by TCP");
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{host}");
+        }
+        assert!(!is_onion("onion") && !is_onion("onion.example"));
     }
 
     #[tokio::test(start_paused = true)]
