@@ -19,14 +19,14 @@ use super::{
     Allow, Config, Invalid,
     allow::Guests,
     any_stack::{Accepting, AnyListener, AnySocket, AnyStack},
-    protocols::{Proof, TRANSFORMS, TRANSPORTS, Transform, Transport},
+    protocols::{Proof, TRANSFORMS, TRANSPORTS, Transform},
 };
 
 /// Every stack that the protocols of this build make.
 #[derive(Clone)]
 pub(super) struct Chain {
     parts: Arc<Parts>,
-    transports: Arc<[(&'static str, AnyStack)]>,
+    transports: Arc<[(String, AnyStack)]>,
 }
 
 /// What the protocols are made of.
@@ -52,8 +52,8 @@ impl Parts {
 }
 
 /// An address as its protocols.
+#[derive(Default)]
 struct Reading {
-    transport: &'static Transport,
     transforms: Vec<&'static Transform>,
 }
 
@@ -69,7 +69,7 @@ enum Side {
 ///
 /// Of kind [`Unsupported`](ErrorKind::Unsupported), with the reason.
 pub fn check_dial(address: &Address) -> Result<(), Error> {
-    Reading::of(address, Side::Dial).map(drop)
+    Reading::of(address, Side::Dial, |_| false).map(drop)
 }
 
 /// Whether a configured server could listen on `address`, if its [`plain`](Config::plain) is set and whoever it allows.
@@ -79,17 +79,19 @@ pub fn check_dial(address: &Address) -> Result<(), Error> {
 ///
 /// As [`check_dial`].
 pub fn check_listen(address: &Address) -> Result<(), Error> {
-    Reading::of(address, Side::Listen).map(drop)
+    Reading::of(address, Side::Listen, |_| false).map(drop)
 }
 
 impl Chain {
     pub(super) fn new(config: Config, identity: Identity) -> Result<Self, Error> {
         for name in config.external.keys() {
-            if !TRANSPORTS.iter().any(|entry| entry.name == name) {
-                let field = format!("external.{name}");
-                let reason = "there is no such transport";
-                return Err(Invalid::error(ErrorKind::Unsupported, field, reason));
-            }
+            let reason = match TRANSPORTS.iter().find(|entry| entry.name == name) {
+                Some(entry) if entry.has_external => continue,
+                Some(_) => "listeners of this transport are reached from nowhere else",
+                None => "there is no such transport",
+            };
+            let field = format!("external.{name}");
+            return Err(Invalid::error(ErrorKind::Unsupported, field, reason));
         }
         let guests = Guests::new(config.allow.as_ref());
         let parts = Arc::new(Parts {
@@ -98,16 +100,29 @@ impl Chain {
             guests,
         });
         let transports = TRANSPORTS.iter();
-        let transports = transports.map(|entry| Ok((entry.name, (entry.stack)(&parts)?)));
+        let transports =
+            transports.map(|entry| Ok((entry.name.to_owned(), (entry.stack)(&parts)?)));
         Ok(Self {
             transports: transports.collect::<Result<_, Error>>()?,
             parts,
         })
     }
 
+    /// With one more transport, or with another one of that name.
+    pub(super) fn with(mut self, name: &str, stack: AnyStack) -> Self {
+        let others = self.transports.iter().filter(|(known, _)| known != name);
+        let own = (name.to_owned(), stack);
+        self.transports = others.cloned().chain([own]).collect();
+        self
+    }
+
     /// The stack for an address.
     fn stack(&self, address: &Address, side: Side) -> Result<AnyStack, Error> {
-        let reading = Reading::of(address, side)?;
+        let transport = |name: &str| {
+            let mut transports = self.transports.iter();
+            transports.find(|(known, _)| known == name)
+        };
+        let reading = Reading::of(address, side, |name| transport(name).is_some())?;
         let proof = reading.proof();
         if proof == Proof::Nothing && self.parts.config.plain != Some(true) {
             let reason = "nothing in it says who the peer is, and `plain` is not set";
@@ -116,10 +131,9 @@ impl Chain {
         if side == Side::Listen {
             self.permit(proof).map_err(|e| e.at(|| address.clone()))?;
         }
-        let name = reading.transport.name;
-        let mut transports = self.transports.iter();
-        let found = transports.find(|(known, _)| *known == name);
-        let (_, transport) = found.expect("there is a stack for each entry");
+        let found = transport(address.sections()[0].name());
+        let (_, transport) =
+            found.expect("there is a stack for each entry, and for what else is known");
         let transforms = reading.transforms.iter();
         Ok(transforms.fold(transport.clone(), |below, entry| {
             (entry.lay)(&self.parts, below)
@@ -144,23 +158,20 @@ impl Chain {
 }
 
 impl Reading {
-    fn of(address: &Address, side: Side) -> Result<Self, Error> {
+    /// `is_own` tells the transports beside those of this build, which check their sections themselves.
+    fn of(address: &Address, side: Side, is_own: impl Fn(&str) -> bool) -> Result<Self, Error> {
         let (transport, transforms) = address
             .sections()
             .split_first()
             .expect("an address is never empty");
-        let entry = TRANSPORTS
-            .iter()
-            .find(|entry| entry.name == transport.name());
-        let entry = entry.ok_or_else(|| Error::unsupported("its transport is not known"))?;
-        match side {
-            Side::Dial => (entry.dial)(transport)?,
-            Side::Listen => (entry.listen)(transport)?,
+        let name = transport.name();
+        match (TRANSPORTS.iter().find(|entry| entry.name == name), side) {
+            (Some(entry), Side::Dial) => (entry.dial)(transport)?,
+            (Some(entry), Side::Listen) => (entry.listen)(transport)?,
+            (None, _) if is_own(name) => {}
+            (None, _) => return Err(Error::unsupported("its transport is not known")),
         }
-        let mut reading = Self {
-            transport: entry,
-            transforms: Vec::new(),
-        };
+        let mut reading = Self::default();
         for section in transforms {
             reading.push(section, side)?;
         }

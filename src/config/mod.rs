@@ -13,6 +13,12 @@
 //!     plain = false                   # no connections that prove no key
 //!     dial-timeout = 10               # seconds
 //!
+//!     ## With the feature `wss`: by which certificate we are known, and whom we trust instead of the platform's authorities.
+//!     ## certificate = { chain = "chain.pem", key = "key.pem" }
+//!     ## trust.roots = "authority.pem"           # or trust.pins = ["sha256/…"]
+//!     ## With the feature `onion`: by which SOCKS proxies to dial `onion` addresses.
+//!     ## proxies = ["127.0.0.1:9050", "socks5://NAME:PASSWORD@127.0.0.1:1080"]
+//!
 //!     [external]                      # how a listener is reached from everywhere
 //!     net = ["net:example.com:8008"]
 //!     ws = ["wss://example.com/peers"]
@@ -37,12 +43,13 @@
 //! A configured server understands every chain of the transports and transforms that this build of the crate has, such
 //! as `ws://h~shs:KEY`, but
 //!
-//! - no transform twice, and one at most of those that say who the peer is (`shs`, `noauth`),
+//! - no transform twice, and one at most of those that say who the peer is (`shs`, `noise`, `noauth`),
 //! - none without such a transform, unless [`Config::plain`] is set: so an address from elsewhere can choose the way to
 //!   a peer, but cannot talk a client out of its encryption.
 //!
-//! `channel` is not among them, since it connects the parts of one process. Whoever needs a stack of other layers makes
-//! it, and adds it to the server with [`MultiServer::stack`]. The types of configured stacks are known when they run
+//! `channel` is not among them, since it connects the parts of one process, or goes over a pipe that a program has to make:
+//! [`Config::multi_server_with`] takes such a transport, and lays the same transforms over it. Whoever needs a stack of
+//! other layers makes it, and adds it to the server with [`MultiServer::stack`]. The types of configured stacks are known when they run
 //! only, so each of their layers costs a call through a pointer where a stack of [`MultiServer::stack`] costs one
 //! altogether.
 
@@ -61,6 +68,8 @@ mod chain;
 mod invalid;
 mod protocols;
 mod seconds;
+#[cfg(feature = "wss")]
+mod tls;
 
 use std::{
     collections::BTreeMap,
@@ -70,11 +79,18 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use tower_multiserver_core::{Address, AppKey, Error, Identity, KeyFile, MultiAddress, Section};
+use tower_multiserver_core::{
+    Accept, Address, AppKey, Bound, BoxError, Connection, Error, Identity, Io, KeyFile, Listen,
+    Listener, MultiAddress, Section,
+};
+use tower_service::Service;
 
-use self::chain::Chain;
+use self::{any_stack::AnyStack, chain::Chain};
 use crate::MultiServer;
 
+#[cfg(feature = "wss")]
+#[cfg_attr(docsrs, doc(cfg(feature = "wss")))]
+pub use self::tls::{CertificateFiles, Trust};
 pub use self::{
     allow::Allow,
     chain::{check_dial, check_listen},
@@ -84,7 +100,7 @@ pub use self::{
 
 /// What a [`MultiServer`] is made of. Every field may be left out; see the [module](self) for a file.
 ///
-/// Its text holds the app key where there is one; `Debug` shows no secrets.
+/// Its text holds the app key and the passwords of proxies where there are any; `Debug` shows no secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -117,6 +133,31 @@ pub struct Config {
     /// [`DIAL_TIMEOUT`](crate::DIAL_TIMEOUT), unless set.
     #[serde(with = "seconds", skip_serializing_if = "Option::is_none")]
     pub dial_timeout: Option<Duration>,
+
+    /// By which certificate we are known where we listen at `wss`, which takes one. It is read when the server is made.
+    #[cfg(feature = "wss")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "wss")))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateFiles>,
+
+    /// Whose certificates are accepted where we dial `wss`. Those that the platform trusts, unless set.
+    #[cfg(feature = "wss")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "wss")))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust: Option<Trust>,
+
+    /// By which SOCKS5 proxies to dial `onion`, the first that is one. The Tor of this machine, unless set.
+    #[cfg(feature = "onion")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "onion")))]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proxies: Vec<crate::onion::Proxy>,
+
+    /// Whether `bt` finds peers by the service that they offer, and offers it, with BlueZ's daemon; otherwise it goes by
+    /// channel 10. Not unless set.
+    #[cfg(all(feature = "bluetooth-profiles", target_os = "linux"))]
+    #[cfg_attr(docsrs, doc(cfg(feature = "bluetooth-profiles")))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bluetooth_by_service: Option<bool>,
 
     /// Under which addresses a listener is reached from everywhere, by the name of its transport: whole transport sections
     /// such as `wss://example.com/peers` or `onion:X.onion:8008`.
@@ -152,7 +193,11 @@ impl Config {
         if let Some(file) = &mut self.key_file {
             *file = directory.join(&*file);
         }
+        self.resolve_tls_paths(directory);
     }
+
+    #[cfg(not(feature = "wss"))]
+    fn resolve_tls_paths(&mut self, _: &Path) {}
 
     /// The key in the key file, or a new one.
     ///
@@ -212,7 +257,65 @@ impl Config {
     ///
     /// When a field is not one of this build's protocols, or a protocol does not take it.
     pub fn multi_server_as(&self, identity: &Identity) -> Result<MultiServer, Error> {
+        Ok(self.over(Chain::new(self.clone(), identity.clone())?))
+    }
+
+    /// As [`multi_server_as`](Self::multi_server_as), with one more transport, or another one in place of that with the same
+    /// name: chains that begin with `name` go over `transport`, such as that of `rn_channel` over a pipe.
+    /// What else holds for chains holds for these too. None of the fields does that say what transports are made of, such
+    /// as [`dial_timeout`](Self::dial_timeout): it comes as it is.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tower_multiserver::Error> {
+    /// use tower_multiserver::{Identity, channel::Channel, config::{Allow, Config}};
+    ///
+    /// let mut config = Config::default();
+    /// config.allow = Some(Allow::All);
+    /// let server = config.multi_server_with(&Identity::generate()?, "channel", Channel::new())?;
+    /// let mut listening = server.listen("channel:here~shs").await?;
+    ///
+    /// let (_, address) = listening.all_addresses()[0].clone();
+    /// let (dialed, accepted) = tokio::join!(server.dial(address), listening.next());
+    /// assert!(dialed?.info().remote_key().is_some());
+    /// # accepted.expect("a peer")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`multi_server_as`](Self::multi_server_as).
+    pub fn multi_server_with<S, L, I, J>(
+        &self,
+        identity: &Identity,
+        name: &str,
+        transport: S,
+    ) -> Result<MultiServer, Error>
+    where
+        S: Service<
+                Address,
+                Response = Connection<I>,
+                Error: Into<BoxError>,
+                Future: Send + 'static,
+            >,
+        S: Service<Listen, Response = Bound<L>, Error: Into<BoxError>, Future: Send + 'static>,
+        S: Service<
+                Accept<L::Raw>,
+                Response = Connection<J>,
+                Error: Into<BoxError>,
+                Future: Send + 'static,
+            >,
+        S: Clone + Send + Sync + Unpin + 'static,
+        L: Listener,
+        I: Io,
+        J: Io,
+    {
         let chain = Chain::new(self.clone(), identity.clone())?;
+        Ok(self.over(chain.with(name, AnyStack::new(transport))))
+    }
+
+    fn over(&self, chain: Chain) -> MultiServer {
         let mut server = MultiServer::new().stack(chain);
         if let Some(timeout) = self.limits.handshake_timeout {
             server = server.handshake_timeout(timeout);
@@ -223,7 +326,7 @@ impl Config {
         if let Some(max) = self.limits.max_connections {
             server = server.max_connections(max.get());
         }
-        Ok(server)
+        server
     }
 }
 

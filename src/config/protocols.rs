@@ -12,6 +12,8 @@ pub(super) struct Transport {
     pub(super) dial: fn(&Section) -> Result<(), Error>,
     /// Whether its section can be listened at.
     pub(super) listen: fn(&Section) -> Result<(), Error>,
+    /// Whether its listeners can be reached at addresses that they do not know of.
+    pub(super) has_external: bool,
     pub(super) stack: fn(&Parts) -> Result<AnyStack, Error>,
 }
 
@@ -41,6 +43,7 @@ pub(super) static TRANSPORTS: &[Transport] = &[
         name: "net",
         dial: reads::<crate::net::HostPort>,
         listen: reads::<crate::net::HostPort>,
+        has_external: true,
         stack: |parts| {
             let net = crate::net::Net::new()
                 .dial_timeout(parts.dial_timeout())
@@ -53,6 +56,7 @@ pub(super) static TRANSPORTS: &[Transport] = &[
         name: "ws",
         dial: reads::<crate::ws::Url>,
         listen: reads::<crate::ws::ListenUrl>,
+        has_external: true,
         stack: |parts| {
             let ws = crate::ws::Ws::new()
                 .dial_timeout(parts.dial_timeout())
@@ -60,11 +64,37 @@ pub(super) static TRANSPORTS: &[Transport] = &[
             Ok(AnyStack::new(ws))
         },
     },
+    #[cfg(feature = "wss")]
+    Transport {
+        name: "wss",
+        dial: reads::<crate::ws::Url>,
+        listen: reads::<crate::ws::ListenUrl>,
+        has_external: true,
+        stack: |parts| Ok(AnyStack::new(super::tls::wss(parts)?)),
+    },
+    #[cfg(feature = "onion")]
+    Transport {
+        name: "onion",
+        dial: reads::<crate::onion::Destination>,
+        // The transport says what to listen with.
+        listen: |_| Ok(()),
+        has_external: false,
+        stack: |parts| Ok(AnyStack::new(onion(parts))),
+    },
+    #[cfg(all(feature = "bluetooth", target_os = "linux"))]
+    Transport {
+        name: "bt",
+        dial: reads::<crate::transport::bluetooth::Peer>,
+        listen: reads::<crate::bluetooth::DeviceAddress>,
+        has_external: false,
+        stack: |parts| Ok(bluetooth(parts)),
+    },
     #[cfg(all(feature = "unix", unix))]
     Transport {
         name: "unix",
         dial: reads::<crate::unix::Endpoint>,
         listen: reads::<crate::unix::Endpoint>,
+        has_external: true,
         stack: |parts| {
             let unix = crate::unix::Unix::new()
                 .dial_timeout(parts.dial_timeout())
@@ -89,6 +119,18 @@ pub(super) static TRANSFORMS: &[Transform] = &[
             AnyStack::new(shs.layer(below))
         },
     },
+    #[cfg(feature = "noise")]
+    Transform {
+        name: "noise",
+        proof: Proof::Key,
+        dial: reads::<crate::noise::Args>,
+        lay: |parts, below| {
+            let noise = crate::noise::NoiseLayer::new(parts.identity.clone())
+                .app_key(parts.app_key())
+                .authorize(parts.guests.clone());
+            AnyStack::new(noise.layer(below))
+        },
+    },
     #[cfg(feature = "noauth")]
     Transform {
         name: "noauth",
@@ -99,9 +141,76 @@ pub(super) static TRANSFORMS: &[Transform] = &[
             AnyStack::new(noauth.layer(below))
         },
     },
+    #[cfg(feature = "gzip")]
+    Transform {
+        name: "gzip",
+        proof: Proof::Nothing,
+        dial: reads::<()>,
+        lay: |_, below| AnyStack::new(crate::compression::CompressionLayer::gzip().layer(below)),
+    },
+    #[cfg(feature = "zstd")]
+    Transform {
+        name: "zstd",
+        proof: Proof::Nothing,
+        dial: reads::<()>,
+        lay: |_, below| AnyStack::new(crate::compression::CompressionLayer::zstd().layer(below)),
+    },
+    #[cfg(feature = "deflate")]
+    Transform {
+        name: "deflate",
+        proof: Proof::Nothing,
+        dial: reads::<()>,
+        lay: |_, below| AnyStack::new(crate::compression::CompressionLayer::deflate().layer(below)),
+    },
+    #[cfg(feature = "brotli")]
+    Transform {
+        name: "br",
+        proof: Proof::Nothing,
+        dial: reads::<()>,
+        lay: |_, below| AnyStack::new(crate::compression::CompressionLayer::brotli().layer(below)),
+    },
 ];
 
-/// Whether the section is of a transform that proves the peer's key, such as `shs`.
+#[cfg(feature = "onion")]
+fn onion(parts: &Parts) -> crate::onion::Onion {
+    let mut onion = crate::onion::Onion::new();
+    if let Some(timeout) = parts.config.dial_timeout {
+        onion = onion.dial_timeout(timeout);
+    }
+    match parts.config.proxies.is_empty() {
+        true => onion,
+        false => onion.proxies(parts.config.proxies.iter().cloned()),
+    }
+}
+
+#[cfg(all(
+    feature = "bluetooth",
+    not(feature = "bluetooth-profiles"),
+    target_os = "linux"
+))]
+fn bluetooth(parts: &Parts) -> AnyStack {
+    bluetooth_by_channel(parts)
+}
+
+#[cfg(all(feature = "bluetooth-profiles", target_os = "linux"))]
+fn bluetooth(parts: &Parts) -> AnyStack {
+    if parts.config.bluetooth_by_service != Some(true) {
+        return bluetooth_by_channel(parts);
+    }
+    let mut bluetooth = crate::bluetooth::profile::BluetoothProfile::new();
+    if let Some(timeout) = parts.config.dial_timeout {
+        bluetooth = bluetooth.dial_timeout(timeout);
+    }
+    AnyStack::new(bluetooth)
+}
+
+#[cfg(all(feature = "bluetooth", target_os = "linux"))]
+fn bluetooth_by_channel(parts: &Parts) -> AnyStack {
+    let bluetooth = crate::bluetooth::Bluetooth::new().dial_timeout(parts.dial_timeout());
+    AnyStack::new(bluetooth)
+}
+
+/// Whether the section is of a transform that proves the peer's key: `shs` or `noise`.
 pub fn proves_keys(section: &Section) -> bool {
     let mut keyed = TRANSFORMS.iter().filter(|entry| entry.proof == Proof::Key);
     keyed.any(|entry| entry.name == section.name())

@@ -76,6 +76,31 @@ fn assert_unavailable(error: &Error, place: Option<DeviceAddress>) {
     assert_eq!(error.address(), place.map(at).as_ref());
 }
 
+#[cfg(feature = "serde")]
+#[test]
+fn two_machines_talk_as_their_configurations_say() {
+    world(
+        "two_machines_talk_as_their_configurations_say",
+        &[bob(), alice()],
+        async |machine| {
+            let mut config = tower_multiserver::config::Config::default();
+            config.bluetooth_by_service = Some(true);
+            config.allow = Some(tower_multiserver::config::Allow::All);
+            let door = config.multi_server_as(&identity(machine));
+            let door = door.expect("a server");
+            if machine == "bob" {
+                let listening = door.listen(format!("{}~shs", at(BOB))).await;
+                let mut listening = listening.expect("listening");
+                ready();
+                echo(listening.next().await.unwrap().unwrap()).await;
+            } else {
+                let to = format!("{}~shs:{}", at(BOB), identity("bob").public_key());
+                crate::support::round_trip(door.dial(to).await.expect("dialed"), b"hello").await;
+            }
+        },
+    );
+}
+
 #[test]
 fn two_machines_talk_under_shs() {
     world(

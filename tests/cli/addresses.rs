@@ -1,6 +1,9 @@
 //! `address check` and `address explain`.
 
-use tower_multiserver::{Address, MultiAddress, StackExt as _, net::Net, unix::Unix, ws::Ws};
+use tower_multiserver::{
+    Address, ErrorKind, MultiAddress, StackExt as _, net::Net, onion::Onion, unix::Unix, ws::Ws,
+    wss::Wss,
+};
 
 use crate::harness::{Program, run};
 
@@ -9,7 +12,7 @@ const SEED: &str = "rM3E4Bxf2/WF/cYfZBcqXLhGPUCqNwTqm0oxk6QkFTE=";
 
 #[tokio::test]
 async fn each_address_of_a_list_is_checked() {
-    let list = format!("hyper:dht;net:h:1~shs:{KEY};ws://h~shs:{KEY}~gzip");
+    let list = format!("hyper:dht;net:h:1~shs:{KEY};ws://h~shs:{KEY}~frob");
     let check = run(&["address", "check", &list]).await;
     assert_eq!(check.code, Some(0));
     let lines: Vec<_> = check.text().lines().collect();
@@ -18,7 +21,7 @@ async fn each_address_of_a_list_is_checked() {
         "{lines:?}"
     );
     assert_eq!(lines[1], format!("net:h:1~shs:{KEY}: understood"));
-    assert!(lines[2].contains("~gzip: not understood: "), "{lines:?}");
+    assert!(lines[2].contains("~frob: not understood: "), "{lines:?}");
     assert_eq!(lines[3], "strict grammar: holds");
 }
 
@@ -76,6 +79,65 @@ async fn an_address_is_explained_section_by_section() {
         }
         assert!(text.contains("noauth: nothing is proven"), "{text}");
         assert!(!text.contains(SEED));
+    }
+}
+
+#[tokio::test]
+async fn each_protocol_is_explained() {
+    let onion = "duckduckgogg42xjoc72x3sjasowoarfbgcmvfimaftt6twagswzczad.onion";
+    let address = format!(
+        "wss://example.com/p~noise:{KEY}:{SEED}~gzip~zstd~deflate~br;onion:{onion}:80~noise;\
+         bt:65D900DDB353~shs:{KEY};bt:000000000000;channel~gzip:9;channel:x;lookup:a b"
+    );
+    let explained = run(&["address", "explain", &address]).await;
+    assert_eq!(explained.code, Some(0));
+    let text = explained.text();
+    let id = format!("@{KEY}.ed25519");
+    for said in [
+        "wss: WebSocket over TLS, port 443 of example.com, path /p",
+        &format!("noise: the Noise protocol, the peer must prove to be {id}; encrypted; we are"),
+        "gzip: compressed with gzip\n",
+        "zstd: compressed with zstd\n",
+        "deflate: compressed with deflate\n",
+        "br: compressed with Brotli\n",
+        &format!("onion: by way of Tor or another SOCKS proxy, port 80 of {onion}"),
+        "noise: the Noise protocol, of a server that does not say",
+        "bt: Bluetooth, device 65D900DDB353",
+        "bt: Bluetooth, by any adapter",
+        "channel: messages to and from a program, which --pipe names",
+        "gzip: not understood: it takes no arguments",
+        "channel: not understood: it connects the parts of one process",
+        "lookup: the addresses in the DNS records (TXT) of _multiserver.a b",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    assert!(!text.contains(SEED));
+    let damaged = onion.replacen('d', "e", 1);
+    let explained = run(&["address", "explain", &format!("onion:{damaged}:80")]).await;
+    assert!(explained.text().contains("onion: not understood: "));
+    // The help names all of them.
+    let help = run(&["--help"]).await;
+    for name in [
+        "net:", "ws://", "wss://", "unix:", "onion:", "bt:", "channel ", "lookup:", "~shs",
+        "~noise", "~noauth", "~gzip", "~zstd", "~deflate", "~br", "ssb:",
+    ] {
+        assert!(help.text().contains(name), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_no_name_can_lead_to_is_not_understood() {
+    for (address, understood) in [
+        (format!("lookup:bob.example~noise:{KEY}~zstd"), true),
+        ("lookup:bob.example".to_owned(), true),
+        (format!("lookup:{KEY}"), false),
+        (format!("lookup:bob.example~shs:{KEY}:{SEED}"), false),
+        ("lookup:bob.example~shs".to_owned(), false),
+        ("lookup:bob.example~frob".to_owned(), false),
+    ] {
+        let check = run(&["address", "check", &address]).await;
+        assert_eq!(check.code == Some(0), understood, "{address}");
+        assert!(!check.text().contains(SEED));
     }
 }
 
@@ -161,6 +223,8 @@ async fn the_check_agrees_with_the_transports() {
         "ws://127.0.0.1:1/<>",
         "ws://127.0.0.1:1/`{}|^",
         "wss://127.0.0.1:1",
+        "wss://127.0.0.1:1/p",
+        "wss://",
         &format!("ws://{}:1", long(256)),
         "unix:/nowhere/a",
         "unix:/nowhere/a:b c/é",
@@ -181,7 +245,12 @@ async fn the_check_agrees_with_the_transports() {
         &format!("unix:@{}", long(107)),
         &format!("unix:@{}", long(108)),
         "channel:x",
+        "channel",
         "onion:x:1",
+        "onion:x",
+        "onion:x.onion:1",
+        "onion:127.0.0.1:0",
+        "bt:65D900DDB35",
     ];
     let addresses: Vec<Address> = texts
         .iter()
@@ -210,7 +279,11 @@ async fn refused(address: &Address) -> bool {
         .dial(address.clone())
         .await
         .map(drop);
-    [net, ws, unix]
+    let wss = Wss::new().dial(address.clone()).await.map(drop);
+    let nobody = ["127.0.0.1:1".parse().expect("a proxy")];
+    let onion = Onion::new().proxies(nobody).dial(address.clone()).await;
+    let not_understood = [ErrorKind::Unsupported, ErrorKind::InvalidAddress];
+    [net, ws, unix, wss, onion.map(drop)]
         .into_iter()
-        .all(|dialed| dialed.is_err_and(|error| error.is_unsupported()))
+        .all(|dialed| dialed.is_err_and(|error| not_understood.contains(&error.kind())))
 }

@@ -16,7 +16,7 @@ async fn an_address_that_is_none_or_that_no_stack_knows_is_2() {
         ("net:127.0.0.1", "unsupported"),
         ("net:127.0.0.1:99999", "unsupported"),
         ("channel:here", "unsupported"),
-        ("net:127.0.0.1:1~gzip", "unsupported"),
+        ("net:127.0.0.1:1~frob", "unsupported"),
         ("net:127.0.0.1:1~noauth~noauth", "unsupported"),
         ("ws://user@127.0.0.1", "unsupported"),
         (&no_key, "unsupported"),
@@ -26,7 +26,7 @@ async fn an_address_that_is_none_or_that_no_stack_knows_is_2() {
         assert_eq!(ended.code, Some(2), "{address}: {:?}", ended.told);
         assert_eq!(ended.error()["kind"], kind, "{address}");
     }
-    let listen = run(&["listen", "net:127.0.0.1:0~gzip", "--json"]).await;
+    let listen = run(&["listen", "net:127.0.0.1:0~frob", "--json"]).await;
     assert_eq!(
         (listen.code, &listen.error()["kind"]),
         (Some(2), &"unsupported".into())
@@ -35,9 +35,9 @@ async fn an_address_that_is_none_or_that_no_stack_knows_is_2() {
 
 #[tokio::test]
 async fn one_reason_is_given_for_each_address() {
-    let ended = connect("net:h:1~gzip;foo:bar", &[], b"").await;
+    let ended = connect("net:h:1~frob;foo:bar", &[], b"").await;
     let message = ended.error()["message"].to_string();
-    for part in ["`net:h:1~gzip`: its transform", "`foo:bar`: its transport"] {
+    for part in ["`net:h:1~frob`: its transform", "`foo:bar`: its transport"] {
         assert_eq!(message.matches(part).count(), 1, "{message}");
     }
 }

@@ -73,7 +73,7 @@ async fn a_configuration_says_where_the_server_is() {
     let text = r#"
         listen = ["net:0.0.0.0:8008~shs", "ws://b.example:8989~shs", "unix:/run/app~noauth"]
         key-file = "host"
-        external.net = ["net:a.example:8008", "onion:x.onion:8008"]
+        external.net = ["net:a.example:8008", "onion:duckduckgogg42xjoc72x3sjasowoarfbgcmvfimaftt6twagswzczad.onion:8008"]
     "#;
     std::fs::write(&config, text).expect("written");
     let config = config.display().to_string();
@@ -82,7 +82,7 @@ async fn a_configuration_says_where_the_server_is() {
     let seed = ended.text().trim_end().rsplit(':').next().expect("a seed");
     let expected = [
         "net:a.example:8008",
-        "onion:x.onion:8008",
+        "onion:duckduckgogg42xjoc72x3sjasowoarfbgcmvfimaftt6twagswzczad.onion:8008",
         "ws://b.example:8989",
     ]
     .map(|transport| format!("{transport}~shs:{key}:{seed}"));

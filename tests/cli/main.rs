@@ -12,6 +12,8 @@ mod exec;
 #[cfg(test)]
 mod failures;
 #[cfg(test)]
+mod forms;
+#[cfg(test)]
 mod forward;
 #[cfg(test)]
 mod harness;
@@ -22,16 +24,26 @@ mod keys;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
+mod onion;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod ping;
 #[cfg(test)]
+mod pipe;
+#[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod progress;
+#[cfg(test)]
+mod protocols;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
 mod stacks;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod tunnel;

@@ -46,7 +46,7 @@ async fn no_failure_shows_a_seed() {
     for address in [
         format!("net:127.0.0.1:1{shs}"),
         format!("nothing:127.0.0.1:1{shs}"),
-        format!("net:127.0.0.1:1{shs}~gzip"),
+        format!("net:127.0.0.1:1{shs}~frob"),
         format!("net:127.0.0.1:1{shs}:{SEED}"),
         format!("net:127.0.0.1:1!{shs}"),
         format!("net:127.0.0.1:1{shs};;"),

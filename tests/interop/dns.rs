@@ -209,6 +209,32 @@ mod program {
             let output = connect(name, server.at).await;
             assert_eq!(output.stdout, b"hello\n", "{output:?}");
         }
+        for policy in ["--fallback", "--race"] {
+            let name = format!("net:127.0.0.1:1~shs:{key};lookup:bob.example");
+            let dns = server.at.to_string();
+            let mut ping = Command::new(PROGRAM);
+            ping.args(["ping", &name, "--dns", &dns, policy]);
+            let output = timeout(PATIENCE, ping.kill_on_drop(true).output()).await;
+            let output = output.expect("in time").expect("the program runs");
+            let line = String::from_utf8(output.stdout).expect("text");
+            assert!(line.starts_with(&format!("{address}: ")), "{line}");
+        }
+        let dns = server.at.to_string();
+        let mut forward = Command::new(PROGRAM)
+            .args(["forward", "net:127.0.0.1:0", "lookup:bob.example"])
+            .args(["--dns", &dns, "--json"])
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program runs");
+        let mut status = BufReader::new(forward.stderr.take().expect("it is piped")).lines();
+        let line = timeout(PATIENCE, status.next_line())
+            .await
+            .expect("in time");
+        let line = line.expect("text").expect("the program goes on");
+        let event: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        let local = crate::harness::text(&event["address"]);
+        assert_eq!(connect(local, server.at).await.stdout, b"hello\n");
         // The key that was written down holds, whatever the zone says.
         for (name, code) in [
             (format!("lookup:eve.example~shs:{key}"), 2),

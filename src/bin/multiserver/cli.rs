@@ -2,6 +2,7 @@
 
 mod args;
 mod misuse;
+mod shared;
 
 use std::path::PathBuf;
 
@@ -9,10 +10,10 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use self::{
     args::{
-        AddressCommand, Connect, External, Forward, Guest, Invite, KeyCommand, Listen, Mode,
-        Output, Ping, Setup,
+        AddressCommand, Connect, External, Forward, Guest, Invite, KeyCommand, Listen, Mode, Ping,
     },
-    misuse::{hide_base64, misused},
+    misuse::{hide_secrets, misused},
+    shared::{Certificate, Output, Policy, Setup},
 };
 
 /// Dials and serves multiserver addresses
@@ -28,12 +29,22 @@ Addresses:
   TRANSPORT or TRANSPORT~TRANSFORM, several separated by `;`.
     net:HOST:PORT            TCP
     ws://HOST[:PORT][/PATH]  WebSocket
+    wss://HOST[:PORT][/PATH] the same over TLS; a server needs --certificate
     unix:PATH                unix domain socket, of an absolute path (or `@NAME`, abstract)
+    onion:HOST:PORT          through a SOCKS5 proxy such as Tor's; to dial only
+    bt:ADDRESS               Bluetooth (Linux), 12 hexadecimal digits
+    channel                  messages to and from a command, with --pipe
+    lookup:NAME              to dial only: the addresses in the DNS records (TXT) of `_multiserver.NAME`,
+                             of them those that prove the KEY of a `~shs:KEY` behind it
     …~shs:KEY[:SEED]         Secret Handshake with the server that holds KEY, as the key of SEED or
                              our own; a server is just `~shs`
+    …~noise:KEY[:SEED]       the Noise protocol between the same keys
     …~noauth                 nothing is proven; on this machine only
-  `!` takes the meaning of a following `~`, `;` or `!` away. `channel:` addresses connect the parts
-  of one process, so there is nothing here that could dial them.
+    …~gzip ~zstd ~deflate ~br
+                             compressed; encrypt outside: `net:h:1~shs:KEY~zstd`
+  `!` takes the meaning of a following `~`, `;` or `!` away. `channel:NAME` connects the parts of one
+  process, so there is nothing here that could dial it.
+  An ADDRESS may also be `HOST:PORT:@KEY.ed25519`, an invite in this form, or an `ssb:` URI.
   A seed is a secret, and other users can see the arguments of a program. So an ADDRESS may be
   `@FILE`, the first line of a file, or `-`, the first line of stdin; what follows that line is data.
 
@@ -45,6 +56,9 @@ Configuration:
     allow = [\"@BASE64.ed25519\"]          # who may connect, or \"all\"; needed to listen with `~shs`
     plain = false                        # refuses addresses that prove nothing; true unless set
     dial-timeout = 10                    # seconds
+    certificate = { chain = \"chain.pem\", key = \"key.pem\" }
+    trust.roots = \"ca.pem\"               # or trust.pins = [\"sha256/BASE64\"]
+    proxies = [\"127.0.0.1:9050\"]         # for `onion`
     [external]                           # how a transport's listeners are reached from everywhere
     net = [\"net:example.com:8008\"]
     [limits]
@@ -108,11 +122,11 @@ pub(crate) enum Command {
     Listen(Listen),
     /// Dial an address; send stdin and print what comes back
     ///
-    /// Of several addresses it dials the first that it understands. It ends when both stdin and the peer have ended.
+    /// Of several addresses it dials the first that it understands, unless told otherwise. It ends when both stdin and the peer have ended.
     /// Ctrl-C or SIGTERM breaks the connection off.
     ///
-    /// A bare `ws` connection, and one with `noauth` over it, cannot tell the peer that stdin has ended without closing
-    /// both directions, which could cost the answer. So it stays open until the peer ends it, and Ctrl-C or SIGTERM then
+    /// A bare `ws`, `wss`, `onion` or `bt` connection, and one with `noauth` over it, cannot tell the peer that stdin has
+    /// ended without closing both directions, which could cost the answer. So it stays open until the peer ends it, and Ctrl-C or SIGTERM then
     /// closes it in good order.
     #[command(after_long_help = EVENTS)]
     Connect(Connect),

@@ -3,8 +3,9 @@
 use crate::{
     bridge::{self, OnSignal},
     cli,
+    dial::Target,
     failure::Failure,
-    input, progress,
+    input, pipe, progress,
     report::Report,
     settings,
     signals::Signals,
@@ -15,14 +16,25 @@ pub(crate) async fn run(args: cli::Connect, report: Report) -> Result<(), Failur
     let addresses = input::addresses(&args.address)?;
     let config = settings::load(&args.setup)?;
     let (identity, _) = settings::identity(&config)?;
-    let server = settings::server(&config, &identity)?;
-
     let mut signals = Signals::catch()?;
+    let piped = match &args.pipe.command {
+        Some(command) => Some(pipe::dial(command, &addresses, report)?),
+        None => None,
+    };
+    let (piped, channel) = piped.unzip();
+    let server = settings::server_with(&config, &identity, channel)?;
+    let target = Target::new(server, addresses, &args.policy)?;
     let connection = tokio::select! {
-        dialed = server.dial(addresses) => dialed?,
+        dialed = target.dial() => dialed?,
         () = signals.next() => return Err(Failure::interrupted()),
     };
+    // It has a pipe that nobody may have taken.
+    drop(target);
     report.connection("connected to", connection.info());
     progress::start_beside_stdout(report);
-    bridge::run(connection, &mut signals, OnSignal::Abort, report).await
+    bridge::run(connection, &mut signals, OnSignal::Abort, report).await?;
+    if let Some(piped) = piped {
+        piped.ended(&mut signals).await;
+    }
+    Ok(())
 }

@@ -4,11 +4,11 @@ use tower_multiserver::{Scope, config::Config};
 
 use crate::{
     cli,
+    dial::Target,
     failure::Failure,
     input,
-    relay::Target,
     report::Report,
-    serve::{self, Handler},
+    serve::{self, Handler, Times},
     settings,
     signals::Signals,
 };
@@ -22,13 +22,17 @@ pub(crate) async fn run(args: cli::Forward, report: Report) -> Result<(), Failur
         return Err(Failure::usage(reason));
     }
     let target = input::addresses(&args.address)?;
-    let config = settings::load(&args.setup)?;
+    let mut config = settings::load(&args.setup)?;
+    settings::certify(&mut config, &args.certificate);
     let (identity, _) = settings::identity(&config)?;
-    let target = Target::new(settings::server(&config, &identity)?, target)?;
+    let server = settings::server(&config, &identity)?;
+    let target = Target::new(server, target, &args.policy)?;
+    target.check()?;
 
     let mut here = Config::default();
     here.plain = Some(true);
     here.limits = config.limits;
+    here.certificate = config.certificate;
     serve::limit(&mut here);
     let here = settings::server(&here, &identity)?;
     let mut signals = Signals::catch()?;
@@ -38,5 +42,12 @@ pub(crate) async fn run(args: cli::Forward, report: Report) -> Result<(), Failur
     if scopes.any(|scope| scope != Scope::Device) {
         report.note("everybody who reaches the local address speaks to the peer in our name");
     }
-    serve::run(listening, &Handler::To(target), &mut signals, report).await
+    serve::run(
+        listening,
+        Times::Many,
+        &Handler::To(target),
+        &mut signals,
+        report,
+    )
+    .await
 }

@@ -1,28 +1,30 @@
-//! What the user names: addresses and the app key.
+//! What the user names: addresses, the app key and proxies.
 
 use std::{
     fs::File,
     io::{self, BufRead, Read as _},
 };
 
-use tower_multiserver::{AppKey, MultiAddress};
+use tower_multiserver::{AppKey, MultiAddress, onion::Proxy, ssb};
+use zeroize::Zeroizing;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, root};
 
 /// More than any address or key has, little enough to hold.
 const MAX_LEN: usize = 64 * 1024;
 
 /// The text that an argument names: itself, the first line of `@FILE`, or with `-` the next line of stdin.
 ///
-/// It can be a secret. [`MultiAddress`] wipes what it is parsed from.
-pub(crate) fn text(argument: &str) -> Result<String, Failure> {
+/// It can be a secret.
+pub(crate) fn text(argument: &str) -> Result<Zeroizing<String>, Failure> {
     let (what, line) = match (argument, argument.strip_prefix('@')) {
         // What is behind the line stays in the buffer of stdin, for whoever reads on.
         ("-", _) => ("cannot read stdin", line_of(&mut io::stdin().lock())),
         (_, Some(file)) => ("cannot read the file after `@`", first_line(file)),
-        (text, None) => return Ok(text.to_owned()),
+        (text, None) => return Ok(Zeroizing::new(text.to_owned())),
     };
-    line.map_err(|error| Failure::io(what, &error).of_usage())
+    line.map(Zeroizing::new)
+        .map_err(|error| Failure::io(what, &error).of_usage())
 }
 
 fn line_of(reader: &mut impl BufRead) -> io::Result<String> {
@@ -55,9 +57,16 @@ fn trimmed(mut text: String) -> io::Result<String> {
     Ok(text)
 }
 
-/// The addresses that an argument names.
+/// The addresses that an argument names, in whichever form.
 pub(crate) fn addresses(argument: &str) -> Result<MultiAddress, Failure> {
-    Ok(MultiAddress::try_from(text(argument)?)?)
+    Ok(ssb::parse(&text(argument)?)?)
+}
+
+/// The proxy that an argument names.
+pub(crate) fn proxy(argument: &str) -> Result<Proxy, Failure> {
+    // Its errors hold nothing of the text.
+    let proxy: Result<Proxy, _> = text(argument)?.parse();
+    proxy.map_err(|error| Failure::usage(format!("--proxy: {}", root(&error))))
 }
 
 /// The app key that an argument names.

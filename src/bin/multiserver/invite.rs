@@ -5,6 +5,7 @@ use tower_multiserver::{
     Address, FromSection as _, Identity, MultiAddress, PublicKey, Section, Seed,
     config::{Config, check_dial, is_known, proves_keys},
     net::HostPort,
+    ssb,
 };
 
 use crate::{
@@ -42,7 +43,7 @@ pub(crate) fn run(args: &cli::Invite, report: Report) -> Result<(), Failure> {
     }
     let reason = "no ADDRESS to invite to, nor `listen` in the configuration";
     let addresses = addresses.ok_or_else(|| Failure::usage(reason))?;
-    tell(&addresses, guest, report)
+    tell(&ssb::to_text(&addresses, args.format)?, guest, report)
 }
 
 /// Where the server is.
@@ -115,16 +116,15 @@ fn is_anywhere(transport: &Section) -> bool {
     match transport.name() {
         "net" => HostPort::from_section(transport)
             .is_ok_and(|at| at.port() == 0 || is_wildcard(at.host())),
-        "ws" => tower_multiserver::ws::ListenUrl::from_section(transport)
+        "ws" | "wss" => tower_multiserver::ws::ListenUrl::from_section(transport)
             .is_ok_and(|at| at.port() == 0 || is_wildcard(at.host())),
         _ => false,
     }
 }
 
-fn tell(addresses: &MultiAddress, guest: PublicKey, report: Report) -> Result<(), Failure> {
+fn tell(addresses: &str, guest: PublicKey, report: Report) -> Result<(), Failure> {
     if report.is_json() {
-        let (address, guest) = (addresses.to_string(), guest.to_string());
-        let invite = json!({ "event": "invite", "address": address, "guest": guest });
+        let invite = json!({ "event": "invite", "address": addresses, "guest": guest.to_string() });
         return print(&format!("{invite}\n"));
     }
     let id = guest.to_ssb_id();

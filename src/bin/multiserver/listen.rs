@@ -9,10 +9,9 @@ use crate::{
     bridge::{self, OnSignal},
     cli,
     failure::Failure,
-    input, progress,
-    relay::Target,
+    input, pipe, progress, relay,
     report::Report,
-    serve::{self, Handler},
+    serve::{self, Handler, Times},
     settings,
     signals::Signals,
 };
@@ -30,28 +29,44 @@ pub(crate) async fn run(args: cli::Listen, report: Report) -> Result<(), Failure
     // Who writes a file says in it whom to let in.
     let open = args.allow.is_empty() && args.setup.config.is_none();
     override_with(&mut config, &args)?;
+    settings::certify(&mut config, &args.certificate);
     serve::limit(&mut config);
     let addresses = config.addresses().ok_or_else(|| {
         Failure::usage("no ADDRESS to listen on, nor `listen` in the configuration")
     })?;
     let (identity, is_new) = settings::identity(&config)?;
     let mode = mode(args.mode, &config, &identity)?;
-    let server = settings::server(&config, &identity)?;
+    let mut signals = Signals::catch()?;
+    let piped = match &args.pipe.command {
+        Some(command) => Some(pipe::listen(command, &addresses, report)?),
+        None => None,
+    };
+    let (piped, channel) = piped.unzip();
+    let times = match addresses.iter().all(pipe::is_channel) {
+        true => Times::Once,
+        false => Times::Many,
+    };
+    let server = settings::server_with(&config, &identity, channel)?;
     if is_new {
         let id = identity.public_key().to_ssb_id();
         report.note(&format!("made a key for this run: {id}"));
     }
 
-    let mut signals = Signals::catch()?;
     for note in openness(open, &addresses) {
         report.note(note);
     }
     let listening = server.listen(addresses).await.map_err(not_listening)?;
+    // It has a pipe that nobody may have taken.
+    drop(server);
     serve::announce(&listening, report);
     match mode {
         Mode::Bridge => bridge_one(listening, &mut signals, report).await,
-        Mode::Serve(handler) => serve::run(listening, &handler, &mut signals, report).await,
+        Mode::Serve(handler) => serve::run(listening, times, &handler, &mut signals, report).await,
+    }?;
+    if let Some(piped) = piped {
+        piped.ended(&mut signals).await;
     }
+    Ok(())
 }
 
 /// What the arguments say goes before what the file says.
@@ -91,7 +106,7 @@ fn override_with(config: &mut Config, args: &cli::Listen) -> Result<(), Failure>
 fn mode(args: cli::Mode, config: &Config, identity: &Identity) -> Result<Mode, Failure> {
     Ok(match args {
         cli::Mode { to: Some(to), .. } => {
-            Mode::Serve(Handler::To(Target::named(&to, config, identity)?))
+            Mode::Serve(Handler::To(relay::named(&to, config, identity)?))
         }
         cli::Mode {
             exec: Some(exec), ..
@@ -126,7 +141,7 @@ fn openness(open: bool, addresses: &MultiAddress) -> impl Iterator<Item = &'stat
             !addresses
                 .iter()
                 .all(|address| proves(address) || is_noauth(address)),
-            "without a transform, everybody who reaches the address can connect, and nothing is encrypted",
+            "an address that asks for no key lets everybody connect who reaches it, and who they are is not known",
         ),
     ];
     notes

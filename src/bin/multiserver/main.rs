@@ -3,9 +3,12 @@
 mod address;
 mod bridge;
 mod cli;
+mod command;
 mod connect;
 mod copy;
+mod dial;
 mod exec;
+mod explain;
 mod failure;
 mod forward;
 mod input;
@@ -15,6 +18,7 @@ mod listen;
 mod log;
 mod pages;
 mod ping;
+mod pipe;
 mod progress;
 mod relay;
 mod report;
@@ -63,7 +67,8 @@ fn main() -> ExitCode {
         },
         Command::Address { command } => match command {
             AddressCommand::Check { address } => address::check(&address),
-            AddressCommand::Explain { address } => address::explain(&address),
+            AddressCommand::Explain { address } => explain::run(&address),
+            AddressCommand::Convert { to, address } => address::convert(&address, to),
         },
         Command::Listen(args) => on_runtime(listen::run(args, report)),
         Command::Connect(args) => on_runtime(connect::run(args, report)),

@@ -7,12 +7,11 @@ use tokio::{
     io::AsyncWriteExt as _,
     time::{Instant, sleep},
 };
-use tower_multiserver::{
-    Connection, DIAL_TIMEOUT, Error, Info, LayerTime, MultiAddress, MultiServer, within,
-};
+use tower_multiserver::{DIAL_TIMEOUT, Error, Info, LayerTime, within};
 
 use crate::{
     cli,
+    dial::Target,
     failure::Failure,
     input, print,
     report::{Report, harmless},
@@ -26,6 +25,7 @@ pub(crate) async fn run(args: cli::Ping, report: Report) -> Result<(), Failure> 
     let config = settings::load(&args.setup)?;
     let (identity, _) = settings::identity(&config)?;
     let server = settings::server(&config, &identity)?;
+    let target = Target::new(server, addresses, &args.policy)?;
 
     let mut signals = Signals::catch()?;
     let mut tally = Tally::default();
@@ -38,7 +38,7 @@ pub(crate) async fn run(args: cli::Ping, report: Report) -> Result<(), Failure> 
             }
         }
         let dialed = tokio::select! {
-            dialed = once(&server, &addresses) => dialed,
+            dialed = once(&target) => dialed,
             () = signals.next() => {
                 last.get_or_insert_with(Failure::interrupted);
                 break;
@@ -73,9 +73,9 @@ pub(crate) async fn run(args: cli::Ping, report: Report) -> Result<(), Failure> 
 }
 
 /// One dial, and the end of its connection.
-async fn once(server: &MultiServer, addresses: &MultiAddress) -> Result<(Info, Duration), Error> {
+async fn once(target: &Target) -> Result<(Info, Duration), Error> {
     let start = Instant::now();
-    let mut connection: Connection = server.dial(addresses.clone()).await?;
+    let mut connection = target.dial().await?;
     let time = start.elapsed();
     // The peer sees a good end. That it takes long, or fails, is no matter of the handshakes.
     let deadline = Some(Instant::now() + DIAL_TIMEOUT);

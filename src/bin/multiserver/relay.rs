@@ -2,63 +2,41 @@
 
 use tokio::io::split;
 use tower_multiserver::{
-    Address, Connection, Error, Identity, MultiAddress, MultiServer, Section,
+    Address, Connection, Identity, Section,
     config::{Config, check_dial},
+    ssb,
 };
 
 use crate::{
+    cli::Policy,
     copy::{self, Broken, Direction, both, of_ours, of_peer},
+    dial::Target,
     failure::{Failure, root},
     input, settings,
 };
 
-/// Where to forward to.
-#[derive(Clone, Debug)]
-pub(crate) struct Target {
-    server: MultiServer,
-    addresses: MultiAddress,
-}
-
-impl Target {
-    /// Forwards to the first address that `server` understands; there has to be one.
-    pub(crate) fn new(server: MultiServer, addresses: MultiAddress) -> Result<Self, Failure> {
-        understood(&addresses).map_err(Failure::from)?;
-        Ok(Self { server, addresses })
-    }
-
-    /// What an argument names: an address, or the `HOST:PORT` of a TCP server. It may be one that proves nothing.
-    pub(crate) fn named(
-        argument: &str,
-        config: &Config,
-        identity: &Identity,
-    ) -> Result<Self, Failure> {
-        let mut config = config.clone();
-        config.plain = Some(true);
-        let server = settings::server(&config, identity)?;
-        let text = input::text(argument)?;
-        let tcp = Address::new(Section::new("net").arg(&text));
-        let named = MultiAddress::try_from(text)?;
-        let addresses = match understood(&named) {
-            Ok(()) => named,
-            Err(_) if check_dial(&tcp).is_ok() => tcp.into(),
-            Err(error) => {
-                let reason = root(&error);
-                return Err(Failure::usage(format!(
-                    "--to needs an address or HOST:PORT: {reason}"
-                )));
-            }
-        };
-        Ok(Self { server, addresses })
-    }
-}
-
-/// Whether one of the addresses is understood, or why the first is not.
-fn understood(addresses: &MultiAddress) -> Result<(), Error> {
-    let mut checks = addresses.iter().map(check_dial);
-    let first = checks.next().expect("a list of addresses is never empty");
-    match first.is_err() && checks.any(|check| check.is_ok()) {
-        true => Ok(()),
-        false => first,
+/// What `--to` names: an address, or the `HOST:PORT` of a TCP server. It may be one that proves nothing.
+pub(crate) fn named(
+    argument: &str,
+    config: &Config,
+    identity: &Identity,
+) -> Result<Target, Failure> {
+    let mut config = config.clone();
+    config.plain = Some(true);
+    let server = settings::server(&config, identity)?;
+    let text = input::text(argument)?;
+    let tcp = Address::new(Section::new("net").arg(&*text));
+    let policy = Policy::default();
+    let named = Target::new(server.clone(), ssb::parse(&text)?, &policy)?;
+    match named.check() {
+        Ok(()) => Ok(named),
+        Err(_) if check_dial(&tcp).is_ok() => Ok(Target::new(server, tcp.into(), &policy)?),
+        Err(error) => {
+            let reason = root(&error);
+            Err(Failure::usage(format!(
+                "--to needs an address or HOST:PORT: {reason}"
+            )))
+        }
     }
 }
 
@@ -68,7 +46,7 @@ fn understood(addresses: &MultiAddress) -> Result<(), Error> {
 /// a connection that nobody needs any more.
 pub(crate) async fn run(peer: Connection, target: Target) -> Result<(), Failure> {
     let info = peer.info().clone();
-    let target = target.server.dial(target.addresses).await?;
+    let target = target.dial().await?;
     let half_close = (info.has_half_close(), target.info().has_half_close());
     let (of_peer, of_target) = (&of_peer(&info), &of_ours("the target failed"));
     let (mut from_peer, mut to_peer) = split(peer);

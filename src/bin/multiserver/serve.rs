@@ -10,10 +10,10 @@ use tower_multiserver::{Connection, Error, ErrorKind, Info, Listening, config::C
 
 use crate::{
     copy::{self, Broken, Direction, of_peer},
+    dial::Target,
     exec,
     failure::Failure,
-    progress,
-    relay::{self, Target},
+    progress, relay,
     report::Report,
     signals::Signals,
 };
@@ -45,9 +45,18 @@ pub(crate) fn announce(listening: &Listening, report: Report) {
     }
 }
 
-/// Handles each connection until a signal comes.
+/// How many connections there will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Times {
+    Many,
+    /// A pipe is one.
+    Once,
+}
+
+/// Handles each connection until a signal comes, or all that there could be have ended.
 pub(crate) async fn run(
     mut listening: Listening,
+    times: Times,
     handler: &Handler,
     signals: &mut Signals,
     report: Report,
@@ -56,6 +65,7 @@ pub(crate) async fn run(
     let mut handlers = JoinSet::new();
     let mut listens = true;
     let mut closing = false;
+    let mut accepted = false;
     while listens || !handlers.is_empty() {
         tokio::select! {
             () = signals.next() => {
@@ -72,6 +82,7 @@ pub(crate) async fn run(
             next = listening.next(), if listens => match next {
                 Some(Ok(peer)) => {
                     report.connection("connection from", peer.info());
+                    accepted = true;
                     handlers.spawn(handle(peer, handler.clone(), report));
                 }
                 Some(Err(error)) => report.error(&error.into()),
@@ -79,7 +90,7 @@ pub(crate) async fn run(
             },
         }
     }
-    match closing {
+    match closing || (accepted && times == Times::Once) {
         true => Ok(()),
         false => Err(ended()),
     }

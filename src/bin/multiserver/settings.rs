@@ -6,12 +6,16 @@ use std::{
     path::Path,
 };
 
-use tower_multiserver::{Identity, MultiServer, config::Config};
+use tower_multiserver::{
+    Identity, MultiServer,
+    config::{CertificateFiles, Config, Trust},
+};
 
 use crate::{
-    cli::{Setup, hide_base64},
+    cli::{Certificate, Setup, hide_secrets},
     failure::Failure,
     input,
+    pipe::Channel,
 };
 
 /// More than a configuration has, little enough to hold.
@@ -31,8 +35,25 @@ pub(crate) fn load(setup: &Setup) -> Result<Config, Failure> {
     if let Some(argument) = &setup.app_key {
         config.app_key = Some(input::app_key(argument)?);
     }
+    if let Some(file) = &setup.ca {
+        config.trust = Some(Trust::Roots(file.clone()));
+    } else if !setup.pins.is_empty() {
+        config.trust = Some(Trust::Pins(setup.pins.clone()));
+    }
+    if !setup.proxies.is_empty() {
+        let proxies = setup.proxies.iter().map(|argument| input::proxy(argument));
+        config.proxies = proxies.collect::<Result<_, _>>()?;
+    }
     config.plain.get_or_insert(true);
     Ok(config)
+}
+
+/// What the arguments say of the certificate goes before what the file says.
+pub(crate) fn certify(config: &mut Config, certificate: &Certificate) {
+    if let (Some(chain), Some(key)) = (&certificate.certificate, &certificate.certificate_key) {
+        let (chain, key) = (chain.clone(), key.clone());
+        config.certificate = Some(CertificateFiles { chain, key });
+    }
 }
 
 /// The configuration in a file.
@@ -64,7 +85,7 @@ fn not_understood(file: &Path, text: &str, error: &toml::de::Error) -> Failure {
     let before = text.get(..start).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
     let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-    let message = hide_base64(error.message()).replace('\n', " ");
+    let message = hide_secrets(error.message()).replace('\n', " ");
     let file = file.display();
     Failure::usage(format!(
         "the configuration `{file}`, line {line}, column {column}: {message}"
@@ -80,6 +101,23 @@ pub(crate) fn identity(config: &Config) -> Result<(Identity, bool), Failure> {
 /// The server that the configuration says.
 pub(crate) fn server(config: &Config, identity: &Identity) -> Result<MultiServer, Failure> {
     config.multi_server_as(identity).map_err(of_usage)
+}
+
+/// The same, which reaches somebody by `channel` too, if there is one.
+pub(crate) fn server_with(
+    config: &Config,
+    identity: &Identity,
+    channel: Option<Channel>,
+) -> Result<MultiServer, Failure> {
+    let Some(channel) = channel else {
+        return server(config, identity);
+    };
+    let channel = match config.dial_timeout {
+        Some(timeout) => channel.dial_timeout(timeout),
+        None => channel,
+    };
+    let server = config.multi_server_with(identity, "channel", channel);
+    server.map_err(of_usage)
 }
 
 /// Whatever is wrong with it, something else has to be written.

@@ -100,7 +100,7 @@ impl From<bluer::Address> for DeviceAddress {
 
 /// The arguments of a `bt` section that is dialed: a single device.
 #[derive(Clone, Copy)]
-pub(super) struct Peer(pub(super) DeviceAddress);
+pub(crate) struct Peer(pub(super) DeviceAddress);
 
 impl FromSection for Peer {
     fn from_section(section: &Section) -> Result<Self, Error> {

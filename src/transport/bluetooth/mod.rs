@@ -55,6 +55,8 @@ mod io;
 pub mod profile;
 mod rfcomm;
 
+#[cfg(feature = "serde")]
+pub(crate) use self::device_address::Peer;
 pub use self::{
     device_address::DeviceAddress,
     facts::{Adapter, Device},

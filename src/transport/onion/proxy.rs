@@ -3,6 +3,8 @@
 use std::{fmt, str::FromStr};
 
 use percent_encoding::percent_decode_str;
+#[cfg(feature = "serde")]
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tower_multiserver_core::{Error, ErrorKind};
 use zeroize::Zeroizing;
 
@@ -12,7 +14,8 @@ use crate::transport::tcp::HostPort;
 ///
 /// It is read from `HOST:PORT`, or a URL `socks5://[NAME:PASSWORD@]HOST:PORT` with name and password percent-encoded.
 /// `socks5h` means the same: names are always resolved by the proxy. Name and password never appear in what is shown of
-/// it, and are wiped from memory with it. (Not so what the SOCKS client has of them while it logs in.)
+/// it, and are wiped from memory with it. (Not so what the SOCKS client has of them while it logs in.) Its text in serde,
+/// which is that URL, holds them.
 ///
 /// ```
 /// use tower_multiserver::onion::Proxy;
@@ -110,6 +113,33 @@ fn decode(text: &str) -> Option<Zeroizing<String>> {
     Some(Zeroizing::new(text.to_owned()))
 }
 
+/// The URL, with name and password.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Proxy {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let url = match &self.login {
+            Some(Login { name, password }) => Zeroizing::new(format!(
+                "socks5://{}:{}@{self}",
+                utf8_percent_encode(name, NON_ALPHANUMERIC),
+                utf8_percent_encode(password, NON_ALPHANUMERIC),
+            )),
+            None => Zeroizing::new(self.to_string()),
+        };
+        serializer.serialize_str(&url)
+    }
+}
+
+/// From its text. An error holds nothing of it.
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Proxy {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let url = Zeroizing::new(String::deserialize(deserializer)?);
+        url.parse().map_err(|_| {
+            serde::de::Error::custom("a proxy is `HOST:PORT` or `socks5://NAME:PASSWORD@HOST:PORT`")
+        })
+    }
+}
+
 fn invalid(reason: &'static str) -> Error {
     Error::new(ErrorKind::InvalidAddress, reason)
 }
@@ -190,6 +220,18 @@ mod tests {
             let shown = format!("{error} {error:?} {source}");
             assert!(!shown.contains("hunter2"), "{shown}");
         }
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn its_text_in_serde_is_read_again_and_its_errors_hold_nothing() {
+        for text in ["h:1", "[::1]:9050", "socks5://b%3Ab:p%40%25%20s@h:1"] {
+            let proxy: Proxy = text.parse().expect(text);
+            let written = serde_json::to_string(&proxy).expect("a text");
+            assert_eq!(serde_json::from_str::<Proxy>(&written).expect(text), proxy);
+        }
+        let error = serde_json::from_str::<Proxy>("\"socks5://bob:hunter2@h\"").unwrap_err();
+        assert!(!error.to_string().contains("hunter2"), "{error}");
     }
 
     #[test]

@@ -2,8 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
-use tower_multiserver::{PublicKey, Section};
+use clap::{
+    Args, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use tower_multiserver::{PublicKey, Section, ssb::Form};
+
+use super::shared::{Certificate, Output, Pipe, Policy, Setup};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
@@ -37,6 +42,17 @@ pub(crate) enum AddressCommand {
         /// The address, `@FILE`, or `-` for a line of stdin
         address: String,
     },
+    /// Print ADDRESS in another of the forms of Secure Scuttlebutt
+    ///
+    /// With the seeds in it. Only one address with `~shs` alone has the legacy form, which is HOST:PORT:@KEY.ed25519.
+    Convert {
+        /// The form to write
+        #[arg(long, value_name = "FORM", value_parser = forms())]
+        to: Form,
+
+        /// The address in any form, `@FILE`, or `-` for a line of stdin
+        address: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -60,6 +76,12 @@ pub(crate) struct Listen {
     /// `ws=wss://example.com/peers`.
     #[arg(long, value_name = "[TRANSPORT=]SECTION", value_parser = external)]
     pub(crate) external: Vec<External>,
+
+    #[command(flatten)]
+    pub(crate) certificate: Certificate,
+
+    #[command(flatten)]
+    pub(crate) pipe: Pipe,
 
     #[command(flatten)]
     pub(crate) mode: Mode,
@@ -98,6 +120,12 @@ pub(crate) struct Connect {
     pub(crate) address: String,
 
     #[command(flatten)]
+    pub(crate) policy: Policy,
+
+    #[command(flatten)]
+    pub(crate) pipe: Pipe,
+
+    #[command(flatten)]
     pub(crate) setup: Setup,
 
     #[command(flatten)]
@@ -111,6 +139,12 @@ pub(crate) struct Forward {
 
     /// The address to dial for each connection; `@FILE`, or `-` for a line of stdin
     pub(crate) address: String,
+
+    #[command(flatten)]
+    pub(crate) policy: Policy,
+
+    #[command(flatten)]
+    pub(crate) certificate: Certificate,
 
     #[command(flatten)]
     pub(crate) setup: Setup,
@@ -131,6 +165,9 @@ pub(crate) struct Ping {
     /// How many seconds to wait between two
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     pub(crate) interval: std::time::Duration,
+
+    #[command(flatten)]
+    pub(crate) policy: Policy,
 
     #[command(flatten)]
     pub(crate) setup: Setup,
@@ -155,43 +192,13 @@ pub(crate) struct Invite {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
+    /// The form to write it in
+    #[arg(long, value_name = "FORM", default_value = "multiserver", value_parser = forms())]
+    pub(crate) format: Form,
+
     /// Print the invite as a JSON object
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// Who we are, and how we do things.
-#[derive(Debug, Args)]
-pub(crate) struct Setup {
-    /// Read a configuration (TOML); what the arguments say goes before it
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-
-    /// The file that holds our key; without it a key is made for this run
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: Option<PathBuf>,
-
-    /// The key of the network, in base64 or as `@FILE` [default: Secure Scuttlebutt's main network]
-    #[arg(long, value_name = "BASE64|@FILE")]
-    pub(crate) app_key: Option<String>,
-}
-
-/// What is told on stderr.
-#[derive(Clone, Copy, Debug, Default, Args)]
-pub(crate) struct Output {
-    /// Report events as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-
-    /// Tell errors only, and show no progress
-    #[arg(short, long, conflicts_with = "verbose")]
-    pub(crate) quiet: bool,
-
-    /// Tell what each layer does; twice for more
-    ///
-    /// MULTISERVER_LOG says more exactly what to tell, such as `tower_multiserver_core=trace`.
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub(crate) verbose: u8,
 }
 
 /// An answer to who may connect.
@@ -216,6 +223,11 @@ fn guest(text: &str) -> Result<Guest, &'static str> {
             .map(Guest::Key)
             .map_err(|_| "an id is the base64 of 32 bytes, or `@BASE64.ed25519`"),
     }
+}
+
+fn forms() -> impl TypedValueParser<Value = Form> {
+    let forms = [Form::Multiserver, Form::Legacy, Form::Uri];
+    PossibleValuesParser::new(forms.map(Form::as_str)).try_map(|form| form.parse::<Form>())
 }
 
 fn external(text: &str) -> Result<External, &'static str> {

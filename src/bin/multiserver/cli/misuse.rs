@@ -8,11 +8,36 @@ use crate::failure::Failure;
 pub(crate) fn misused(error: &clap::Error) -> Failure {
     let message = error.render().to_string();
     let message = message.strip_prefix("error: ").unwrap_or(&message);
-    Failure::usage(hide_base64(message.trim_end()))
+    Failure::usage(hide_secrets(message.trim_end()))
+}
+
+/// `…` in place of all that could be a key or the name and password of a URL.
+pub(crate) fn hide_secrets(text: &str) -> String {
+    let is_quote = |c: char| matches!(c, '\'' | '"' | '`' | '\n');
+    let shown = text.split_inclusive(is_quote).map(hide_login);
+    hide_base64(&shown.collect::<String>())
+}
+
+/// `…` in place of what stands before the last `@` of a URL, or of a `NAME:PASSWORD@HOST`.
+fn hide_login(part: &str) -> String {
+    let Some((login, at)) = part.rsplit_once('@') else {
+        return part.to_owned();
+    };
+    if let Some((scheme, _)) = login.split_once("://") {
+        return format!("{scheme}://…@{at}");
+    }
+    let start = login.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+    match login[start..].split_once(':') {
+        // As in `host:8008:@KEY`.
+        Some((_, password)) if !password.ends_with(':') && !password.is_empty() => {
+            format!("{}…@{at}", &login[..start])
+        }
+        _ => part.to_owned(),
+    }
 }
 
 /// `…` in place of all that is long enough to be 32 bytes in base64.
-pub(crate) fn hide_base64(text: &str) -> String {
+fn hide_base64(text: &str) -> String {
     const SECRET: usize = 40;
 
     let is_base64 =
@@ -49,6 +74,38 @@ mod tests {
             let error = Cli::try_parse_from(["multiserver"].iter().chain(&arguments)).unwrap_err();
             let failure = misused(&error);
             assert!(!failure.message().contains(&seed[..20]), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_about_arguments_quotes_no_password() {
+        for proxy in [
+            "socks5://bob:hunter2@h:1",
+            "bob:hunter2@h:1",
+            "socks5://b@b:hunter2 hunter2@h:1",
+        ] {
+            for arguments in [
+                ["connect", "net:h:1", proxy],
+                ["connect", "net:h:1", &format!("--poxy={proxy}")],
+                ["key", proxy, "file"],
+            ] {
+                let error =
+                    Cli::try_parse_from(["multiserver"].iter().chain(&arguments)).unwrap_err();
+                let failure = misused(&error);
+                assert!(!failure.message().contains("hunter2"), "{failure:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_login_is_shown() {
+        for text in [
+            "h:8008:@K.ed25519",
+            "unix:@name",
+            "net:h:1~shs:@K.ed25519",
+            "Usage: multiserver connect <ADDRESS|@FILE>",
+        ] {
+            assert_eq!(hide_secrets(text), text);
         }
     }
 

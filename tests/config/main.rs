@@ -1,7 +1,10 @@
 //! A whole MultiServer as data.
 #![cfg(all(feature = "default", feature = "serde", unix))]
 
+#[path = "../support/mod.rs"]
 mod support;
+#[cfg(all(test, feature = "wss", feature = "onion"))]
+mod transports;
 
 use std::{error::Error as _, io, path::Path};
 
@@ -12,6 +15,7 @@ use tokio::{
 };
 use tower_multiserver::{
     Address, Error, ErrorKind, KeyFile, Listening, Scope,
+    channel::Channel,
     config::{Allow, Config, Invalid, check_dial, check_listen},
 };
 
@@ -382,4 +386,32 @@ fn text_is_read_back_and_debug_shows_no_secret() {
         serde_json::to_string(&Config::default()).expect("text"),
         "{}"
     );
+}
+
+#[tokio::test]
+async fn a_transport_of_the_programs_own_goes_under_the_same_rules() {
+    let config = config("allow = \"all\"");
+    let channel = Channel::new();
+    let door = |name| {
+        let door = config.multi_server_with(&identity("server"), name, channel.clone());
+        door.expect("a server")
+    };
+    let server = door("channel");
+    let mut listening = server.listen("channel:here~shs").await.expect("open");
+    let (_, address) = listening.all_addresses()[0].clone();
+    let (dialed, accepted) = tokio::join!(server.dial(address), listening.next());
+    let key = dialed.expect("dialed").info().remote_key();
+    assert_eq!(key, Some(identity("server").public_key()));
+    accepted.expect("one").expect("accepted");
+    // Nothing else has become less strict.
+    for text in ["channel:here", "channel:here~other", "other:h~shs"] {
+        let refused = server.dial(text).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unsupported, "{text}");
+        let refused = server.listen(text).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unsupported, "{text}");
+    }
+    // In place of the one of that name, which would go out.
+    let server = door("net");
+    let refused = server.listen("net:127.0.0.1:0~shs").await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unsupported);
 }
