@@ -4,14 +4,12 @@ use std::{
     fmt,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use futures_util::future::BoxFuture;
 use tower::ServiceExt as _;
 use tower_multiserver_core::{
-    Accept, Address, AppKey, Bound, Connection, DIAL_TIMEOUT, Error, ErrorKind, Identity, Listen,
-    Section,
+    Accept, Address, Bound, Connection, Error, ErrorKind, Identity, Listen, Section,
 };
 use tower_service::Service;
 
@@ -19,6 +17,7 @@ use super::{
     Allow, Config, Invalid,
     allow::Guests,
     any_stack::{Accepting, AnyListener, AnySocket, AnyStack},
+    parts::Parts,
     protocols::{Proof, TRANSFORMS, TRANSPORTS, Transform},
 };
 
@@ -27,28 +26,6 @@ use super::{
 pub(super) struct Chain {
     parts: Arc<Parts>,
     transports: Arc<[(String, AnyStack)]>,
-}
-
-/// What the protocols are made of.
-pub(super) struct Parts {
-    pub(super) config: Config,
-    pub(super) identity: Identity,
-    pub(super) guests: Guests,
-}
-
-impl Parts {
-    pub(super) fn dial_timeout(&self) -> Duration {
-        self.config.dial_timeout.unwrap_or(DIAL_TIMEOUT)
-    }
-
-    pub(super) fn external(&self, transport: &str) -> Vec<Section> {
-        let sections = self.config.external.get(transport);
-        sections.cloned().unwrap_or_default()
-    }
-
-    pub(super) fn app_key(&self) -> AppKey {
-        self.config.app_key.clone().unwrap_or(AppKey::SSB)
-    }
 }
 
 /// An address as its protocols.

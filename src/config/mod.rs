@@ -66,6 +66,7 @@ mod allow;
 mod any_stack;
 mod chain;
 mod invalid;
+mod parts;
 mod protocols;
 mod seconds;
 #[cfg(feature = "wss")]

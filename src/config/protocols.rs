@@ -3,7 +3,7 @@
 use tower::Layer;
 use tower_multiserver_core::{Error, FromSection, Section};
 
-use super::{any_stack::AnyStack, chain::Parts};
+use super::{any_stack::AnyStack, parts::Parts};
 
 /// A transport.
 pub(super) struct Transport {

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tower_multiserver_core::{Error, ErrorKind};
 
-use super::{Config, Invalid, chain::Parts};
+use super::{Config, Invalid, parts::Parts};
 use crate::{
     ws::Ws,
     wss::{self, Pin, Wss},

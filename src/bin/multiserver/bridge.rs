@@ -6,8 +6,9 @@ use tokio::io::{split, stdin, stdout};
 use tower_multiserver::Connection;
 
 use crate::{
-    copy::{self, Broken, Direction, both, of_ours, of_peer},
+    copy::{self, Broken, both, of_ours, of_peer},
     failure::Failure,
+    progress::Direction,
     report::Report,
     signals::Signals,
 };

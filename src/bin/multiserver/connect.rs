@@ -31,7 +31,9 @@ pub(crate) async fn run(args: cli::Connect, report: Report) -> Result<(), Failur
     // It has a pipe that nobody may have taken.
     drop(target);
     report.connection("connected to", connection.info());
-    progress::start_beside_stdout(report);
+    if report.is_for_people() {
+        progress::start_beside_stdout();
+    }
     bridge::run(connection, &mut signals, OnSignal::Abort, report).await?;
     if let Some(piped) = piped {
         piped.ended(&mut signals).await;

@@ -9,19 +9,13 @@ use futures_util::{
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tower_multiserver::{Error, Info};
 
-use crate::{failure::Failure, progress};
+use crate::{
+    failure::Failure,
+    progress::{self, Direction},
+};
 
 /// A read of this size fills many encrypted frames at once, and is as much as one web socket message takes.
 const BUFFER: usize = 64 * 1024;
-
-/// Where the bytes of a copy go, for who counts them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
-    /// From a peer.
-    In,
-    /// To a peer.
-    Out,
-}
 
 /// Which end of a copy failed.
 #[derive(Debug)]

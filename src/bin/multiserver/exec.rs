@@ -7,8 +7,9 @@ use tower_multiserver::Connection;
 
 use crate::{
     command::{Running, shell},
-    copy::{self, Broken, Direction, of_ours, of_peer},
+    copy::{self, Broken, of_ours, of_peer},
     failure::Failure,
+    progress::Direction,
 };
 
 /// Runs `command` with `peer` as its stdin and stdout, until it has exited and its output has ended.

@@ -166,7 +166,9 @@ async fn bridge_one(
     };
     // The next one is refused rather than left waiting.
     drop(listening);
-    progress::start_beside_stdout(report);
+    if report.is_for_people() {
+        progress::start_beside_stdout();
+    }
     report.connection("connection from", connection.info());
     bridge::run(connection, signals, OnSignal::Wait, report).await
 }

@@ -12,7 +12,14 @@ use std::{
 
 use indicatif::{BinaryBytes, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use crate::{copy::Direction, report::Report};
+/// Where the bytes of a copy go, for who counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// From a peer.
+    In,
+    /// To a peer.
+    Out,
+}
 
 /// The terminal's one line. There is none unless it was started.
 static LINE: OnceLock<Line> = OnceLock::new();
@@ -26,17 +33,17 @@ struct Line {
 /// Often enough to be alive, seldom enough to cost nothing.
 const TICK: Duration = Duration::from_millis(200);
 
-/// Begins to show it, where somebody wants to see it.
-pub(crate) fn start(report: Report) {
-    if stderr().is_terminal() && !report.is_json() && !report.is_quiet() {
+/// Begins to show it, where somebody can see it.
+pub(crate) fn start() {
+    if stderr().is_terminal() {
         LINE.get_or_init(Line::new).bar.enable_steady_tick(TICK);
     }
 }
 
 /// As [`start`], for a connection whose bytes go to stdout: on the same terminal they would run into the line.
-pub(crate) fn start_beside_stdout(report: Report) {
+pub(crate) fn start_beside_stdout() {
     if !stdout().is_terminal() {
-        start(report);
+        start();
     }
 }
 

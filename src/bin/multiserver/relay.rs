@@ -9,10 +9,12 @@ use tower_multiserver::{
 
 use crate::{
     cli::Policy,
-    copy::{self, Broken, Direction, both, of_ours, of_peer},
+    copy::{self, Broken, both, of_ours, of_peer},
     dial::Target,
     failure::{Failure, root},
-    input, settings,
+    input,
+    progress::Direction,
+    settings,
 };
 
 /// What `--to` names: an address, or the `HOST:PORT` of a TCP server. It may be one that proves nothing.

@@ -26,9 +26,9 @@ impl Report {
         self.json
     }
 
-    /// Whether errors are all that is told.
-    pub(crate) fn is_quiet(self) -> bool {
-        self.quiet
+    /// Whether more than errors is told, and not as JSON.
+    pub(crate) fn is_for_people(self) -> bool {
+        !self.json && !self.quiet
     }
 
     /// A server is reached at `address` by peers of `scope`.

@@ -9,11 +9,12 @@ use tokio::{
 use tower_multiserver::{Connection, Error, ErrorKind, Info, Listening, config::Config};
 
 use crate::{
-    copy::{self, Broken, Direction, of_peer},
+    copy::{self, Broken, of_peer},
     dial::Target,
     exec,
     failure::Failure,
-    progress, relay,
+    progress::{self, Direction},
+    relay,
     report::Report,
     signals::Signals,
 };
@@ -61,7 +62,9 @@ pub(crate) async fn run(
     signals: &mut Signals,
     report: Report,
 ) -> Result<(), Failure> {
-    progress::start(report);
+    if report.is_for_people() {
+        progress::start();
+    }
     let mut handlers = JoinSet::new();
     let mut listens = true;
     let mut closing = false;

@@ -1,0 +1,29 @@
+//! What the layers of a configured server are made of.
+
+use std::time::Duration;
+
+use tower_multiserver_core::{AppKey, DIAL_TIMEOUT, Identity, Section};
+
+use super::{Config, allow::Guests};
+
+/// What the protocols are made of.
+pub(super) struct Parts {
+    pub(super) config: Config,
+    pub(super) identity: Identity,
+    pub(super) guests: Guests,
+}
+
+impl Parts {
+    pub(super) fn dial_timeout(&self) -> Duration {
+        self.config.dial_timeout.unwrap_or(DIAL_TIMEOUT)
+    }
+
+    pub(super) fn external(&self, transport: &str) -> Vec<Section> {
+        let sections = self.config.external.get(transport);
+        sections.cloned().unwrap_or_default()
+    }
+
+    pub(super) fn app_key(&self) -> AppKey {
+        self.config.app_key.clone().unwrap_or(AppKey::SSB)
+    }
+}
