@@ -261,6 +261,43 @@ async fn a_drop_after_a_shutdown_loses_nothing_though_the_peer_still_sends() {
     }
 }
 
+#[tokio::test]
+async fn what_waits_in_the_systems_buffers_survives_a_drop_after_a_shutdown() {
+    for of in HALF_CLOSE.into_iter().chain(ONE_END) {
+        let Ends {
+            mut client,
+            mut server,
+            ..
+        } = connect(of).await;
+        // Unread at the drop, for which a system resets the connection.
+        server.write_all(&[0; 10_000]).await.expect(of);
+        server.flush().await.expect(of);
+        // As much as fits while nobody reads.
+        let sent = noise(match of.starts_with("net") || of.starts_with("ws") {
+            true => 1_000_000,
+            false => 50_000,
+        });
+        client.write_all(&sent).await.expect(of);
+        client.shutdown().await.expect(of);
+        drop(client);
+        let mut heard = Vec::new();
+        let read = timeout(HANG, server.read_to_end(&mut heard)).await;
+        read.expect("no hang").expect(of);
+        assert!(heard == sent, "{of}: {} bytes", heard.len());
+    }
+}
+
+/// So many bytes that nothing compresses.
+fn noise(len: usize) -> Vec<u8> {
+    let next = |state: &u64| {
+        Some(state ^ (state << 13))
+            .map(|x| x ^ (x >> 7))
+            .map(|x| x ^ (x << 17))
+    };
+    let states = std::iter::successors(Some(1_u64), next);
+    states.map(|state| state as u8).take(len).collect()
+}
+
 #[test]
 fn every_combination_is_tested() {
     let mut all = [&HALF_CLOSE[..], &ONE_END].concat();

@@ -1,6 +1,6 @@
 //! Under which other addresses a listener is reached: a reverse proxy, a tunnel, a hidden service.
 
-use tower_multiserver_core::{Connection, HalfClose, Io, Scope, Section};
+use tower_multiserver_core::{Connection, HalfClose, HeldClose, Io, Scope, Section};
 
 use super::Linger;
 
@@ -26,7 +26,7 @@ impl External {
     /// what is on its way in the other one is lost.
     pub(crate) fn connection<S: Io>(&self, io: S, section: Section) -> Connection<Linger<S>> {
         match self.0.iter().any(|section| section.name() == "onion") {
-            true => Connection::new(Linger::holding(io), section),
+            true => Connection::new(Linger::holding(io), section).with(HeldClose),
             false => Connection::new(Linger::new(io), section).with(HalfClose),
         }
     }

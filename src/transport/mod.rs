@@ -16,7 +16,7 @@
 //! | `wss` | as `ws` | as `ws` | as `ws`, with the end of TLS (`close_notify`) behind the Close frame | closed at once | error, `UnexpectedEof` |
 //! | `bluetooth` | the close is held until the peer's has come or the connection is dropped | nothing yet | closed; what was written goes out before | closed at once | end |
 //! | `onion`, and a listener that is reached by it | flushes; the end is held until the peer's has come or the connection is dropped | nothing yet | the end goes out, and then as for `net` | the same | end, or `ConnectionReset` where it crosses what the peer sends |
-//! | any `~shs` or `~noise` | goodbye, then the transport's end where it has half-close | end | as the transport | no goodbye | error, `UnexpectedEof` |
+//! | any `~shs` or `~noise` | goodbye, then the transport's shutdown | end | as the transport | no goodbye | error, `UnexpectedEof` |
 //! | any `~gzip`, `~zstd`, `~deflate`, `~br` | end of the compressed stream, then as `~shs` | end | as the transport | no end | error, `UnexpectedEof` |
 //!
 //! So bare `ws`, `wss`, `bluetooth` and `onion` cannot end one direction and go on in the other

@@ -128,10 +128,10 @@ impl Transform for CompressionLayer {
         let info = connection.info();
         let mut place = info.address().clone();
         place.push(self.section());
-        let has_half_close = info.has_half_close();
+        let (has_half_close, takes_shutdown) = (info.has_half_close(), info.takes_shutdown());
         let compressor = Compressor::new(self.format, self.level);
         let decompressor = Decompressor::new(self.format, self.limits, has_half_close);
-        let over = |io| CompressionIo::new(io, (compressor, decompressor), place, has_half_close);
+        let over = |io| CompressionIo::new(io, (compressor, decompressor), place, takes_shutdown);
         Ok(connection
             .with(HalfClose)
             .layered(Section::new(self.format.name), over))

@@ -36,6 +36,11 @@ pub struct LocalAddr(pub SocketAddr);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HalfClose;
 
+/// A fact: the layer below ends both directions with one, and holds that end back after a shutdown until the peer has ended
+/// too or the connection is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HeldClose;
+
 /// A fact: the public key that the peer proved to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RemoteKey(pub PublicKey);
@@ -93,6 +98,13 @@ impl Info {
     /// Whether the layer below can end its sending direction and still receive.
     pub fn has_half_close(&self) -> bool {
         self.contains(TypeId::of::<HalfClose>())
+    }
+
+    /// Whether the layer below may be shut down while the peer still sends: it has half-close, or holds its end back.
+    ///
+    /// A layer with an end mark of its own shuts it down right behind the mark then, so that what was sent survives a drop.
+    pub fn takes_shutdown(&self) -> bool {
+        self.has_half_close() || self.contains(TypeId::of::<HeldClose>())
     }
 
     fn contains(&self, id: TypeId) -> bool {

@@ -92,7 +92,7 @@ pub use ext::StackExt;
 pub use host::one_host;
 pub use identity::{AppKey, Identity, PublicKey, Seed};
 pub use incoming::Incoming;
-pub use info::{ClaimedKey, HalfClose, Info, LocalAddr, PeerAddr, RemoteKey};
+pub use info::{ClaimedKey, HalfClose, HeldClose, Info, LocalAddr, PeerAddr, RemoteKey};
 pub use io::{BoxIo, Io};
 pub use key_args::KeyArgs;
 pub use key_file::KeyFile;

@@ -148,7 +148,7 @@ impl<A: Authorize> NoiseLayer<A> {
 
 /// Lays the stream over the connection.
 fn layered<I: Io>(connection: Connection<I>, outcome: Outcome) -> Connection<NoiseIo<I>> {
-    let has_half_close = connection.info().has_half_close();
+    let takes_shutdown = connection.info().takes_shutdown();
     let section = Section::new("noise").arg(outcome.peer);
     let mut at = connection.info().address().clone();
     at.push(section.clone());
@@ -157,7 +157,7 @@ fn layered<I: Io>(connection: Connection<I>, outcome: Outcome) -> Connection<Noi
         .with(HalfClose)
         .layered(section, |io| {
             let opener = PlacedOpener::new(Opener::new(outcome.receiving), at);
-            SealedIo::new(io, Sealer::new(outcome.sending), opener, has_half_close)
+            SealedIo::new(io, Sealer::new(outcome.sending), opener, takes_shutdown)
         })
 }
 

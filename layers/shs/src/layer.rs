@@ -173,14 +173,14 @@ impl<A: Authorize> ShsLayer<A> {
 
 /// Lays the box stream over the connection.
 fn layered<I: Io>(connection: Connection<I>, outcome: Outcome) -> Connection<ShsIo<I>> {
-    let has_half_close = connection.info().has_half_close();
+    let takes_shutdown = connection.info().takes_shutdown();
     let key = outcome.peer;
     connection
         .with(RemoteKey(key))
         .with(HalfClose)
         .layered(Section::new("shs").arg(key), |io| {
             let (sealer, opener) = (Sealer::new(outcome.sending), Opener::new(outcome.receiving));
-            SealedIo::new(io, sealer, opener, has_half_close)
+            SealedIo::new(io, sealer, opener, takes_shutdown)
         })
 }
 

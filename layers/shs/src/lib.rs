@@ -54,7 +54,7 @@
 //!
 //! | event | what we see or do |
 //! |---|---|
-//! | `poll_shutdown` | the goodbye goes out; reading goes on. The layer below is shut down at once where it has [`HalfClose`], else when the peer's goodbye has been read too |
+//! | `poll_shutdown` | the goodbye goes out; reading goes on. The layer below is shut down at once where it has [`HalfClose`] or [`HeldClose`], else when the peer's goodbye has been read too |
 //! | the peer's goodbye | all reads report the end; writing goes on. Later bytes are ignored |
 //! | end of the transport without it | [`UnexpectedEof`](std::io::ErrorKind::UnexpectedEof), whose source is [`Truncated`](box_stream::BoxStreamError::Truncated) |
 //! | a changed byte | [`InvalidData`](std::io::ErrorKind::InvalidData) for good; what came before is read first |
@@ -62,6 +62,7 @@
 //! | drop without `poll_shutdown` | no goodbye, so the peer sees a cut |
 //!
 //! [`HalfClose`]: tower_multiserver_core::HalfClose
+//! [`HeldClose`]: tower_multiserver_core::HeldClose
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -11,7 +11,8 @@ use bluer::rfcomm;
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep, timeout};
 use tower_multiserver_core::{
-    Accept, Address, Bound, Connection, DIAL_TIMEOUT, Error, Listen, Listener, Scope, within,
+    Accept, Address, Bound, Connection, DIAL_TIMEOUT, Error, HeldClose, Listen, Listener, Scope,
+    within,
 };
 use tower_service::Service;
 
@@ -245,6 +246,7 @@ fn connection(stream: rfcomm::Stream, peer: DeviceAddress) -> io::Result<Connect
     };
     Ok(
         Connection::new(BluetoothIo::new(stream, None), peer.section())
+            .with(HeldClose)
             .with(device)
             .with(adapter)
             .with(Scope::Local),

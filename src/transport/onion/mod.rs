@@ -85,7 +85,8 @@ use std::{
 use futures_util::future::BoxFuture;
 use tokio::{net::TcpStream, time::Instant};
 use tower_multiserver_core::{
-    Accept, Address, Bound, Connection, DialOnly, Error, ErrorKind, Listen, Scope, within,
+    Accept, Address, Bound, Connection, DialOnly, Error, ErrorKind, HeldClose, Listen, Scope,
+    within,
 };
 use tower_service::Service;
 
@@ -235,6 +236,7 @@ impl Service<Address> for Onion {
             let stream = stream.map_err(|error| error.at(|| Address::new(section.clone())))?;
             // The addresses of the socket are the proxy's and say nothing about the peer.
             Ok(Connection::new(Linger::holding(stream), section)
+                .with(HeldClose)
                 .with(Scope::Public)
                 .with_deadline(deadline))
         })

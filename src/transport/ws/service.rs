@@ -11,8 +11,8 @@ use futures_util::future::BoxFuture;
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time::Instant};
 use tower_multiserver_core::{
-    Accept, Address, Bound, BoxIo, Connection, Error, ErrorKind, Io, Listen, LocalAddr, PeerAddr,
-    Scope, Section, within,
+    Accept, Address, Bound, BoxIo, Connection, Error, ErrorKind, HeldClose, Io, Listen, LocalAddr,
+    PeerAddr, Scope, Section, within,
 };
 use tower_service::Service;
 
@@ -115,6 +115,7 @@ pub(super) async fn accepted(
     let io = BoxIo::new(TokioIo::new(upgraded));
     let mut connection = Connection::new(WsIo::new(io, Side::Server, b""), section)
         .with_deadline(deadline)
+        .with(HeldClose)
         .with(request)
         .with::<Scope>(link.scope);
     if let Some(peer) = link.peer {
@@ -152,6 +153,7 @@ impl Ws {
     ) -> Result<Connection<WsIo<I>>, Error> {
         let io = dial::handshake(io, url, &self.headers).await?;
         Ok(Connection::new(io, section)
+            .with(HeldClose)
             .with(PeerAddr(tcp::canonical(ends.peer)))
             .with(LocalAddr(tcp::canonical(ends.local)))
             .with(tcp::scope(ends.peer, ends.local)))

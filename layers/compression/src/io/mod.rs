@@ -39,8 +39,8 @@ pub struct CompressionIo<I> {
     writer: Writer,
     /// Where an error happened.
     place: Address,
-    /// Whether `io` can end its sending direction and still receive.
-    has_half_close: bool,
+    /// Whether `io` may be shut down while the peer still sends.
+    takes_shutdown: bool,
     shutdown: Shutdown,
     /// Who waits for `io` to take more.
     writing: Option<Waker>,
@@ -64,14 +64,14 @@ impl<I> CompressionIo<I> {
         io: I,
         (compressor, decompressor): (Compressor, Decompressor),
         place: Address,
-        has_half_close: bool,
+        takes_shutdown: bool,
     ) -> Self {
         Self {
             io,
             reader: Reader::new(decompressor),
             writer: Writer::new(compressor),
             place,
-            has_half_close,
+            takes_shutdown,
             shutdown: Shutdown::Open,
             writing: None,
             reading: None,
@@ -146,7 +146,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for CompressionIo<I> {
             ready!(polled)?;
             this.shutdown = Shutdown::Flushed;
         }
-        if this.shutdown == Shutdown::Flushed && (this.has_half_close || this.reader.is_over()) {
+        if this.shutdown == Shutdown::Flushed && (this.takes_shutdown || this.reader.is_over()) {
             ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
             this.shutdown = Shutdown::Done;
         }

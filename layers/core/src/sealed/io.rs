@@ -31,8 +31,8 @@ pub struct SealedIo<I, S, O> {
     io: I,
     reader: Reader<O>,
     writer: Writer<S>,
-    /// Whether `io` can end its sending direction and still receive.
-    has_half_close: bool,
+    /// Whether `io` may be shut down while the peer still sends.
+    takes_shutdown: bool,
     shutdown: Shutdown,
     /// Who waits for `io` to take more.
     writing: Option<Waker>,
@@ -54,14 +54,14 @@ enum Shutdown {
 impl<I, S, O> SealedIo<I, S, O> {
     /// Lays the stream over `io`, whose next bytes are the first that `opener` opens.
     ///
-    /// `has_half_close` tells whether `io` can end its sending direction and still receive
-    /// ([`HalfClose`](crate::HalfClose)).
-    pub fn new(io: I, sealer: S, opener: O, has_half_close: bool) -> Self {
+    /// `takes_shutdown` tells whether `io` may be shut down while the peer still sends
+    /// ([`Info::takes_shutdown`](crate::Info::takes_shutdown)).
+    pub fn new(io: I, sealer: S, opener: O, takes_shutdown: bool) -> Self {
         Self {
             io,
             reader: Reader::new(opener),
             writer: Writer::new(sealer),
-            has_half_close,
+            takes_shutdown,
             shutdown: Shutdown::Open,
             writing: None,
             reading: None,
@@ -156,7 +156,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, S: Seal, O: Open> AsyncWrite for SealedI
             ready!(Pin::new(&mut this.io).poll_flush(cx))?;
             this.shutdown = Shutdown::Flushed;
         }
-        if this.shutdown == Shutdown::Flushed && (this.has_half_close || this.reader.is_over()) {
+        if this.shutdown == Shutdown::Flushed && (this.takes_shutdown || this.reader.is_over()) {
             ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
             this.shutdown = Shutdown::Done;
         }

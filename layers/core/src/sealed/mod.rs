@@ -8,7 +8,7 @@
 //!
 //! | event | what we see or do |
 //! |---|---|
-//! | `poll_shutdown` | the goodbye goes out; reading goes on. The layer below is shut down at once where it has [`HalfClose`], else when the peer's goodbye has been read too |
+//! | `poll_shutdown` | the goodbye goes out; reading goes on. The layer below is shut down at once where it has [`HalfClose`] or [`HeldClose`], else when the peer's goodbye has been read too |
 //! | the peer's goodbye | all reads report the end; writing goes on. Later bytes are ignored |
 //! | end of the transport without it | the error of [`Open::end`] |
 //! | an error of the codec | it stands for good; what came before is read first |
@@ -16,6 +16,7 @@
 //! | drop without `poll_shutdown` | no goodbye, so the peer sees a cut |
 //!
 //! [`HalfClose`]: crate::HalfClose
+//! [`HeldClose`]: crate::HeldClose
 //!
 //! # Example
 //!

@@ -45,7 +45,8 @@ use bluer::rfcomm::ConnectRequest;
 use futures_util::future::BoxFuture;
 use tokio::{sync::mpsc, time::Instant};
 use tower_multiserver_core::{
-    Accept, Address, Bound, Connection, Error, ErrorKind, Listen, Listener, Scope, within,
+    Accept, Address, Bound, Connection, Error, ErrorKind, HeldClose, Listen, Listener, Scope,
+    within,
 };
 use tower_service::Service;
 
@@ -251,6 +252,7 @@ impl ProfileSocket {
 
 fn connection(io: BluetoothIo, device: Device) -> Connection<BluetoothIo> {
     Connection::new(io, device.address.section())
+        .with(HeldClose)
         .with(device)
         .with(Scope::Local)
 }
