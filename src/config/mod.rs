@@ -49,9 +49,9 @@
 //!
 //! `channel` is not among them, since it connects the parts of one process, or goes over a pipe that a program has to make:
 //! [`Config::multi_server_with`] takes such a transport, and lays the same transforms over it. Whoever needs a stack of
-//! other layers makes it, and adds it to the server with [`MultiServer::stack`]. The types of configured stacks are known when they run
-//! only, so each of their layers costs a call through a pointer where a stack of [`MultiServer::stack`] costs one
-//! altogether.
+//! other layers makes it, and adds it to the server with [`MultiServer::stack`]. The types of configured stacks are known
+//! only when they run, so each of their layers costs a call through a pointer where a stack of [`MultiServer::stack`]
+//! costs one altogether.
 
 #![cfg_attr(
     not(feature = "default"),

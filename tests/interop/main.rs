@@ -1,8 +1,8 @@
 //! Against the JavaScript multiserver, unmodified from npm: both directions, each stack, and from a browser. What it
 //! lacks is tested against peers in other languages, real proxies and a real DNS server.
 //!
-//! These tests need Node, npm, Chromium and Go, zstd, tor, microsocks and danted, and dnsmasq. Where something is missing they say
-//! so on stderr and pass; with `MULTISERVER_INTEROP=required` in the environment they fail instead.
+//! These tests need Node, npm, Chromium and Go, zstd, tor, microsocks and danted, and dnsmasq. Where something is missing
+//! they say so on stderr and pass; with `MULTISERVER_INTEROP=required` in the environment they fail instead.
 
 #[cfg(test)]
 #[macro_use]
