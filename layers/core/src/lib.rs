@@ -69,6 +69,8 @@ mod layer_time;
 mod listen;
 mod message;
 mod multi_address;
+#[cfg(feature = "peer-id")]
+mod peer_id;
 mod scope;
 pub mod sealed;
 mod section;
@@ -100,6 +102,8 @@ pub use layer_time::LayerTime;
 pub use listen::{Accept, Bound, DialOnly, Listen, Listener};
 pub use message::{receive_message, send_message};
 pub use multi_address::MultiAddress;
+#[cfg(feature = "peer-id")]
+pub use peer_id::PeerId;
 pub use scope::Scope;
 pub use section::{FromSection, Section};
 pub use shutdown::{Closing, Shutdown};
