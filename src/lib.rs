@@ -21,6 +21,9 @@ pub use tower_multiserver_core::*;
 ))]
 #[doc(inline)]
 pub use tower_multiserver_compression as compression;
+#[cfg(feature = "knock")]
+#[doc(inline)]
+pub use tower_multiserver_knock as knock;
 #[cfg(feature = "noauth")]
 #[doc(inline)]
 pub use tower_multiserver_noauth as noauth;

@@ -13,6 +13,9 @@ use crate::{BoxError, Error, ErrorKind, Info, PublicKey};
 
 /// Decides who may connect, once a peer has proved its key and before it is told that it may.
 ///
+/// A layer that knows less says so: `knock` asks about a key that was only claimed when it accepts, and about the key that
+/// was dialed when it dials.
+///
 /// Every async closure over a [`Peer`] is one:
 ///
 /// ```
@@ -45,10 +48,10 @@ pub trait Authorize: Clone + Send + Sync + 'static {
     fn authorize(&self, peer: Peer) -> impl Future<Output = Result<Self::Grant, BoxError>> + Send;
 }
 
-/// Somebody who proved to hold a key.
+/// Somebody who proved to hold a key; or claimed it or was dialed by it, where the layer that asks says so.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// The key.
+    /// The key that was proved, claimed or dialed.
     pub key: PublicKey,
     /// Whether it is our own: we dialed ourselves, or another program of ours did.
     pub is_own: bool,
@@ -80,7 +83,7 @@ impl Peer {
     }
 }
 
-/// Lets everybody in who proves any key.
+/// Lets everybody in, with any key.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AllowAll;
 

@@ -1,5 +1,6 @@
 //! Peer ids: what is read, what is written, what is signed. The vectors are those of `vectors/ragep2p.txt`.
 
+#![cfg(test)]
 #![cfg(feature = "peer-id")]
 
 use hex::ToHex as _;
