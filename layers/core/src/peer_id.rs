@@ -147,7 +147,8 @@ impl FromStr for PeerId {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        // Decoding takes time in the square of the length, so a text of another length is not looked at.
+        // Decoding a whole text takes time in the square of its length. So one of another length is not looked at, and
+        // nothing is decoded beyond the buffer.
         if text.len() != CHARS {
             return Err(not_an_id(NOT_TEXT));
         }

@@ -110,7 +110,7 @@ fn texts_that_are_not_base58_or_of_another_length_are_no_id() {
 
 #[test]
 fn a_text_far_too_long_costs_no_time() {
-    // Decoded, it would take hours.
+    // Decoded as a whole, it would take hours.
     let text = "z".repeat(32 << 20);
     assert!(text.parse::<PeerId>().is_err());
 }
