@@ -6,6 +6,8 @@ pub mod config;
 pub mod dial;
 pub mod integration;
 mod multi_server;
+#[cfg(feature = "ragep2p")]
+pub mod ragep2p;
 #[cfg(feature = "ssb")]
 pub mod ssb;
 pub mod transport;
@@ -24,6 +26,9 @@ pub use tower_multiserver_compression as compression;
 #[cfg(feature = "knock")]
 #[doc(inline)]
 pub use tower_multiserver_knock as knock;
+#[cfg(feature = "mtls")]
+#[doc(inline)]
+pub use tower_multiserver_mtls as mtls;
 #[cfg(feature = "noauth")]
 #[doc(inline)]
 pub use tower_multiserver_noauth as noauth;

@@ -11,7 +11,7 @@ use tower_multiserver_core::{AllowAll, AllowList, Authorize, BoxError, Peer, Pub
 /// Who may connect where a key is asked for: the text `all`, or a list of keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Allow {
-    /// Everybody who proves any key, and so knows the app key.
+    /// Everybody who proves any key, which takes the app key where the protocol has one.
     All,
     /// Who holds one of these keys. Our own is no exception.
     Keys(Vec<PublicKey>),
@@ -69,6 +69,27 @@ impl Guests {
             Some(Allow::All) => Self::All,
             Some(Allow::Keys(keys)) => Self::Listed(keys.iter().copied().collect()),
             None => Self::Listed(AllowList::default()),
+        }
+    }
+}
+
+/// What `knock` asks: whether a guest may knock. It asks when we dial too, and whom we dial is no guest.
+#[cfg(feature = "knock")]
+#[derive(Clone, Debug)]
+pub(super) struct Knocking(pub(super) Guests);
+
+#[cfg(feature = "knock")]
+impl Authorize for Knocking {
+    type Grant = ();
+
+    async fn authorize(&self, peer: Peer) -> Result<(), BoxError> {
+        let is_guest = peer
+            .info
+            .get::<tower_multiserver_core::ClaimedKey>()
+            .is_some();
+        match is_guest {
+            true => self.0.authorize(peer).await,
+            false => Ok(()),
         }
     }
 }

@@ -101,8 +101,8 @@ impl Chain {
         };
         let reading = Reading::of(address, side, |name| transport(name).is_some())?;
         let proof = reading.proof();
-        if proof == Proof::Nothing && self.parts.config.plain != Some(true) {
-            let reason = "nothing in it says who the peer is, and `plain` is not set";
+        if proof <= Proof::Claim && self.parts.config.plain != Some(true) {
+            let reason = "nothing in it proves who the peer is, and `plain` is not set";
             return Err(Error::unsupported(reason));
         }
         if side == Side::Listen {
@@ -121,9 +121,11 @@ impl Chain {
     fn permit(&self, proof: Proof) -> Result<(), Error> {
         let own = self.parts.identity.public_key();
         let reason = match (&self.parts.config.allow, proof) {
-            (None, Proof::Key) => "it must say who may connect: a list of keys, or \"all\"",
-            (Some(Allow::Keys(_)), Proof::Nothing) => {
-                "a list of keys cannot hold for an address that asks for none"
+            (None, Proof::Key | Proof::Claim) => {
+                "it must say who may connect: a list of keys, or \"all\""
+            }
+            (Some(Allow::Keys(_)), Proof::Nothing | Proof::Claim) => {
+                "a list of keys cannot hold for an address where none is proved"
             }
             (Some(Allow::Keys(keys)), Proof::Device) if !keys.contains(&own) => {
                 "a list of keys without our own cannot hold for an address with `noauth`"
@@ -165,7 +167,7 @@ impl Reading {
         if self.transforms.iter().any(|laid| laid.name == entry.name) {
             return Err(Error::unsupported("it has a transform twice"));
         }
-        if entry.proof != Proof::Nothing && self.proof() != Proof::Nothing {
+        if entry.proof > Proof::Claim && self.proof() > Proof::Claim {
             let reason = "two of its transforms say who the peer is";
             return Err(Error::unsupported(reason));
         }
@@ -175,10 +177,8 @@ impl Reading {
 
     /// What is known of a peer in the end.
     fn proof(&self) -> Proof {
-        let mut proofs = self.transforms.iter().map(|entry| entry.proof);
-        proofs
-            .find(|proof| *proof != Proof::Nothing)
-            .unwrap_or(Proof::Nothing)
+        let proofs = self.transforms.iter().map(|entry| entry.proof);
+        proofs.max().unwrap_or(Proof::Nothing)
     }
 }
 

@@ -43,9 +43,10 @@
 //! A configured server understands every chain of the transports and transforms that this build of the crate has, such
 //! as `ws://h~shs:KEY`, but
 //!
-//! - no transform twice, and one at most of those that say who the peer is (`shs`, `noise`, `noauth`),
+//! - no transform twice, and one at most of those that say who the peer is (`shs`, `noise`, `mtls`, `noauth`),
 //! - none without such a transform, unless [`Config::plain`] is set: so an address from elsewhere can choose the way to
-//!   a peer, but cannot talk a client out of its encryption.
+//!   a peer, but cannot talk a client out of its encryption. `knock` alone proves nothing; who may knock, as in
+//!   `net:h~knock~mtls`, are those of [`Config::allow`].
 //!
 //! `channel` is not among them, since it connects the parts of one process, or goes over a pipe that a program has to make:
 //! [`Config::multi_server_with`] takes such a transport, and lays the same transforms over it. Whoever needs a stack of
@@ -120,13 +121,13 @@ pub struct Config {
 
     /// Who may connect to addresses that ask for a key; needed to listen on one.
     ///
-    /// A list of keys cannot hold for an address that asks for none, so listening there is refused. `noauth` counts as
+    /// A list of keys cannot hold for an address where none is proved, so listening there is refused. `noauth` counts as
     /// our own key, and so holds where that is in the list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow: Option<Allow>,
 
-    /// Whether to dial, and to listen on, addresses where nothing says who the peer is, such as `net:h:8008`. Not unless
-    /// set.
+    /// Whether to dial, and to listen on, addresses where nothing says who the peer is, or only its own word as with
+    /// `knock` alone, such as `net:h:8008`. Not unless set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plain: Option<bool>,
 

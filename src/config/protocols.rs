@@ -26,11 +26,13 @@ pub(super) struct Transform {
     pub(super) lay: fn(&Parts, AnyStack) -> AnyStack,
 }
 
-/// What a transform says of the peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a transform says of the peer, the less first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Proof {
     /// Nothing.
     Nothing,
+    /// A key that it did not prove to hold: whoever has heard it claimed can do so too.
+    Claim,
     /// That it is on this machine, and so counts as us.
     Device,
     /// Its key.
@@ -131,6 +133,28 @@ pub(super) static TRANSFORMS: &[Transform] = &[
             AnyStack::new(noise.layer(below))
         },
     },
+    #[cfg(feature = "mtls")]
+    Transform {
+        name: "mtls",
+        proof: Proof::Key,
+        dial: reads::<crate::mtls::Args>,
+        lay: |parts, below| {
+            let mtls =
+                crate::mtls::MtlsLayer::new(parts.identity.clone()).authorize(parts.guests.clone());
+            AnyStack::new(mtls.layer(below))
+        },
+    },
+    #[cfg(feature = "knock")]
+    Transform {
+        name: "knock",
+        proof: Proof::Claim,
+        dial: reads::<tower_multiserver_core::PeerId>,
+        lay: |parts, below| {
+            let knock = crate::knock::KnockLayer::new(parts.identity.clone())
+                .authorize(super::allow::Knocking(parts.guests.clone()));
+            AnyStack::new(knock.layer(below))
+        },
+    },
     #[cfg(feature = "noauth")]
     Transform {
         name: "noauth",
@@ -210,7 +234,7 @@ fn bluetooth_by_channel(parts: &Parts) -> AnyStack {
     AnyStack::new(bluetooth)
 }
 
-/// Whether the section is of a transform that proves the peer's key: `shs` or `noise`.
+/// Whether the section is of a transform that proves the peer's key: `shs`, `noise` or `mtls`.
 pub fn proves_keys(section: &Section) -> bool {
     let mut keyed = TRANSFORMS.iter().filter(|entry| entry.proof == Proof::Key);
     keyed.any(|entry| entry.name == section.name())

@@ -16,14 +16,14 @@
 //! | `wss` | as `ws` | as `ws` | as `ws`, with the end of TLS (`close_notify`) behind the Close frame | closed at once | error, `UnexpectedEof` |
 //! | `bluetooth` | the close is held until the peer's has come or the connection is dropped | nothing yet | closed; what was written goes out before | closed at once | end |
 //! | `onion`, and a listener that is reached by it | flushes; the end is held until the peer's has come or the connection is dropped | nothing yet | the end goes out, and then as for `net` | the same | end, or `ConnectionReset` where it crosses what the peer sends |
-//! | any `~shs` or `~noise` | goodbye, then the transport's shutdown | end | as the transport | no goodbye | error, `UnexpectedEof` |
+//! | any `~shs`, `~noise` or `~mtls` | goodbye, then the transport's shutdown | end | as the transport | no goodbye | error, `UnexpectedEof` |
 //! | any `~gzip`, `~zstd`, `~deflate`, `~br` | end of the compressed stream, then as `~shs` | end | as the transport | no end | error, `UnexpectedEof` |
 //!
 //! So bare `ws`, `wss`, `bluetooth` and `onion` cannot end one direction and go on in the other
 //! ([`HalfClose`](crate::HalfClose) is missing from their facts), and with `shs` over them they can. Only `ws`, `wss`, bare
-//! `channel`, `shs`, `noise` and compression tell an end that nobody meant from one that somebody did; behind the peer's
-//! Close frame TLS needs no end of its own. Everywhere what was sent before arrives first, an end is told again at each
-//! further read, and a write behind one's own end is a `BrokenPipe`.
+//! `channel`, `shs`, `noise`, `mtls` and compression tell an end that nobody meant from one that somebody did; behind the
+//! peer's Close frame the TLS of `wss` needs no end of its own. Everywhere what was sent before arrives first, an end is
+//! told again at each further read, and a write behind one's own end is a `BrokenPipe`.
 
 #[cfg(all(feature = "bluetooth", target_os = "linux"))]
 pub mod bluetooth;

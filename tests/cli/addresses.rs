@@ -8,6 +8,7 @@ use tower_multiserver::{
 use crate::harness::{Program, run};
 
 const KEY: &str = "rIX/DH1qX+drw5c++CnBmQrto+ZA3Lx3XsN9N/fu8oI=";
+const PEER: &str = "12D3KooWPqT2nMDSiXUSx5D7fasaxhxKigVhcqfkKqrLghCq9jxz";
 const SEED: &str = "rM3E4Bxf2/WF/cYfZBcqXLhGPUCqNwTqm0oxk6QkFTE=";
 
 #[tokio::test]
@@ -87,7 +88,8 @@ async fn each_protocol_is_explained() {
     let onion = "duckduckgogg42xjoc72x3sjasowoarfbgcmvfimaftt6twagswzczad.onion";
     let address = format!(
         "wss://example.com/p~noise:{KEY}:{SEED}~gzip~zstd~deflate~br;onion:{onion}:80~noise;\
-         bt:65D900DDB353~shs:{KEY};bt:000000000000;channel~gzip:9;channel:x;lookup:a b"
+         bt:65D900DDB353~shs:{KEY};net:h:1~knock:{PEER}~mtls:{PEER};net:h:1~mtls:{KEY};bt:000000000000;channel~gzip:9;\
+         channel:x;lookup:a b;net:h:1~knock~mtls"
     );
     let explained = run(&["address", "explain", &address]).await;
     assert_eq!(explained.code, Some(0));
@@ -103,6 +105,11 @@ async fn each_protocol_is_explained() {
         &format!("onion: by way of Tor or another SOCKS proxy, port 80 of {onion}"),
         "noise: the Noise protocol, of a server that does not say",
         "bt: Bluetooth, device 65D900DDB353",
+        &format!("knock: the knock of ragep2p, at the door of {PEER}"),
+        &format!("mtls: mutual TLS 1.3, encrypted; the peer must prove to be {PEER}"),
+        "mtls: not understood: `mtls:PEERID` without a peer id",
+        "knock: the knock of ragep2p, of a peer that does not say its id\n",
+        "mtls: mutual TLS 1.3, of a peer that does not say its id; encrypted\n",
         "bt: Bluetooth, by any adapter",
         "channel: messages to and from a program, which --pipe names",
         "gzip: not understood: it takes no arguments",
@@ -119,7 +126,7 @@ async fn each_protocol_is_explained() {
     let help = run(&["--help"]).await;
     for name in [
         "net:", "ws://", "wss://", "unix:", "onion:", "bt:", "channel ", "lookup:", "~shs",
-        "~noise", "~noauth", "~gzip", "~zstd", "~deflate", "~br", "ssb:",
+        "~noise", "~noauth", "~knock", "~mtls", "~gzip", "~zstd", "~deflate", "~br", "ssb:",
     ] {
         assert!(help.text().contains(name), "{name}");
     }

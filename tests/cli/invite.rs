@@ -71,7 +71,7 @@ async fn a_configuration_says_where_the_server_is() {
     let key = host_id.trim_start_matches('@').trim_end_matches(".ed25519");
     let config = directory.path().join("config.toml");
     let text = r#"
-        listen = ["net:0.0.0.0:8008~shs", "ws://b.example:8989~shs", "unix:/run/app~noauth"]
+        listen = ["net:0.0.0.0:8008~shs", "ws://b.example:8989~shs", "ws://c.example:8989~mtls", "unix:/run/app~noauth"]
         key-file = "host"
         external.net = ["net:a.example:8008", "onion:duckduckgogg42xjoc72x3sjasowoarfbgcmvfimaftt6twagswzczad.onion:8008"]
     "#;
@@ -102,6 +102,7 @@ async fn what_nobody_could_dial_is_2() {
         "ws://0.0.0.0:80~shs",
         "net:h:1",
         "net:h:1~noauth",
+        "net:h:1~mtls",
         "net:h~shs",
         &format!("net:h:1~shs:{other}"),
         &format!("net:h:1~shs:{own}:{other}"),

@@ -21,6 +21,15 @@ async fn a_new_key_is_its_owners_alone_and_its_id_is_shown() {
 }
 
 #[tokio::test]
+async fn a_key_is_shown_by_its_peer_id_too() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (path, id) = key(&directory, "secret").await;
+    let shown = run(&["key", "show", "--peer-id", &path]).await;
+    let peer: tower_multiserver::PeerId = shown.text().trim_end().parse().expect("a peer id");
+    assert_eq!((shown.code, peer.public_key().to_ssb_id()), (Some(0), id));
+}
+
+#[tokio::test]
 async fn an_existing_file_is_never_overwritten() {
     let (_directory, path) = file("secret", "precious");
     let again = run(&["key", "new", &path.display().to_string()]).await;

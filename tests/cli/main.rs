@@ -38,6 +38,8 @@ mod progress;
 #[cfg(test)]
 mod protocols;
 #[cfg(test)]
+mod rage;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod server;

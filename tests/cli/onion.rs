@@ -9,10 +9,10 @@ use tokio::{
 use crate::harness::{Program, connect, file, run};
 
 /// The name of an onion service.
-const ONION: &str = "duckduckgogg42xjoc72x3sjasowoarfbgcmvfimaftt6twagswzczad.onion";
+pub(crate) const ONION: &str = "duckduckgogg42xjoc72x3sjasowoarfbgcmvfimaftt6twagswzczad.onion";
 
 /// A SOCKS5 proxy that leads one connection for `ONION` to `target`, with the login that it was told.
-async fn proxy(target: String, login: Option<&'static str>) -> (String, JoinHandle<()>) {
+pub(crate) async fn proxy(target: String, login: Option<&'static str>) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let at = listener.local_addr().expect("it is bound").to_string();
     let play = async move {

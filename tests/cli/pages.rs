@@ -97,6 +97,7 @@ async fn the_manual_pages_are_well_formed() {
         "multiserver.1",
         "multiserver-forward.1",
         "multiserver-key-new.1",
+        "multiserver-rage-send.1",
     ] {
         assert!(names.iter().any(|found| found == name), "{names:?}");
     }

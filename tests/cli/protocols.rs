@@ -25,6 +25,9 @@ async fn bytes_go_over_each_transport_under_each_transform() {
             "~shs~zstd~br",
             "~deflate~noise",
             "~noauth~zstd",
+            "~mtls",
+            "~knock~mtls",
+            "~zstd~knock~mtls",
             "~gzip",
         ] {
             let mut address = format!("{transport}{chain}");
@@ -70,6 +73,33 @@ async fn noise_lets_in_whom_it_was_told_to_and_proves_the_server() {
         .await;
         assert_eq!(ended.code, Some(2), "{twice}");
         assert_eq!(ended.error()["kind"], "unsupported", "{twice}");
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_knock_hears_nothing_and_who_may_is_let_in() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (friend, friend_id) = key(&directory, "friend").await;
+    let (stranger, _) = key(&directory, "stranger").await;
+    let args = ["--echo", "--allow", &friend_id];
+    for chain in ["~mtls", "~knock~mtls"] {
+        let address = format!("net:127.0.0.1:0{chain}");
+        let (mut server, at) = Program::listen(&address, &args).await;
+        let client = connect(&at, &["--key", &friend], b"hello").await;
+        assert_eq!((client.code, client.text()), (Some(0), "hello"));
+        let refused = connect(&at, &["--key", &stranger], b"hello").await;
+        // In TLS alone a client hears of its refusal only when it reads.
+        let code = if chain == "~mtls" { 3 } else { 4 };
+        assert_eq!(refused.code, Some(code), "{:?}", refused.told);
+        assert_eq!(refused.text(), "");
+        assert_eq!(server.event("error").await["kind"], "unauthorized");
+
+        let (of_layers, key) = (chain.split('~').skip(1), ["--key", &friend]);
+        let pinged = run(&[&["ping", &at, "--count", "1", "--json"], &key[..]].concat()).await;
+        assert_eq!(pinged.code, Some(0), "{:?}", pinged.told);
+        for layer in of_layers {
+            assert!(pinged.text().contains(&format!("\"layer\":\"{layer}\"")));
+        }
     }
 }
 

@@ -73,11 +73,39 @@ async fn an_answer_talks_nobody_out_of_a_key() {
         let cause = std::error::Error::source(&error).expect("a cause");
         assert_eq!(cause.downcast_ref(), Some(&LookupError::Unproven), "{lie}");
     }
-    let mtls =
-        LookupLayer::new(table(&[("bob", &format!("net:b:1~mtls:{bob}"))])).proven_by("mtls");
-    resolved(mtls, &format!("lookup:bob~shs:{bob}"))
+    let own = LookupLayer::new(table(&[("bob", &format!("net:b:1~own:{bob}"))])).proven_by("own");
+    resolved(own, &format!("lookup:bob~shs:{bob}"))
         .await
         .expect("proven in another way");
+}
+
+#[cfg(feature = "mtls")]
+#[tokio::test]
+async fn mtls_proves_the_key_of_its_peer_id() {
+    use tower_multiserver::PeerId;
+
+    let (bob, eve) = (identity("bob").public_key(), identity("eve").public_key());
+    let (id, other) = (PeerId::from(bob), PeerId::from(eve));
+    let all = format!(
+        "net:a:1~mtls:{other};net:b:1~knock:{id};net:c:1~shs:{bob};net:d:1~knock:{id}~mtls:{id}"
+    );
+    for (to, safe) in [
+        (
+            format!("lookup:bob~shs:{bob}"),
+            format!("net:c:1~shs:{bob};net:d:1~knock:{id}~mtls:{id}"),
+        ),
+        (
+            format!("lookup:bob~mtls:{id}"),
+            format!("net:c:1~shs:{bob};net:d:1~knock:{id}~mtls:{id}"),
+        ),
+        (
+            format!("lookup:bob~knock:{id}~mtls:{id}"),
+            format!("net:d:1~knock:{id}~mtls:{id}"),
+        ),
+    ] {
+        let found = resolved(LookupLayer::new(table(&[("bob", &all)])), &to).await;
+        assert_eq!(found.expect("found"), safe, "{to}");
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod args;
 mod misuse;
+mod rage;
 mod shared;
 
 use std::path::PathBuf;
@@ -13,7 +14,8 @@ pub(crate) use self::{
         AddressCommand, Connect, External, Forward, Guest, Invite, KeyCommand, Listen, Mode, Ping,
     },
     misuse::{hide_secrets, misused},
-    shared::{Certificate, Output, Policy, Setup},
+    rage::{RageCommand, RageListen, RageNode, RageSend, RageStream},
+    shared::{Certificate, Output, Policy, Setup, Way},
 };
 
 /// Dials and serves multiserver addresses
@@ -39,6 +41,9 @@ Addresses:
     …~shs:KEY[:SEED]         Secret Handshake with the server that holds KEY, as the key of SEED or
                              our own; a server is just `~shs`
     …~noise:KEY[:SEED]       the Noise protocol between the same keys
+    …~mtls:PEERID            mutual TLS with the server of that peer id, `12D3KooW…`; a server is just `~mtls`
+    …~knock:PEERID           before anything else we say who we are, so that the server can keep silent to
+                             strangers; it proves nothing: `net:h:1~knock:PEERID~mtls:PEERID`
     …~noauth                 nothing is proven; on this machine only
     …~gzip ~zstd ~deflate ~br
                              compressed; encrypt outside: `net:h:1~shs:KEY~zstd`
@@ -100,6 +105,13 @@ const INVITE: &str = "\
 Events:
   With --json stdout is {\"event\":\"invite\",\"address\":ADDRESS,\"guest\":KEY}.";
 
+const RAGE: &str = "\
+Events:
+  With --json each message that is received is an object on stdout:
+    {\"event\":\"message\",\"peer\":PEERID,\"stream\":NAME,\"data\":BASE64}
+  without it, its bytes and a line feed. `listening`, `error`, `note` and `log` are on stderr, as `multiserver help listen`
+  says.";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make and show keys
@@ -144,6 +156,19 @@ pub(crate) enum Command {
     /// the dials got through, else as `connect` does. A server that bridges one connection takes the first for it.
     #[command(after_long_help = PING)]
     Ping(Ping),
+    /// Exchange messages with the peers of a ragep2p network, such as oracles
+    ///
+    /// A stream is between two peers, who both must expect each other and open it by the same name; it outlives every
+    /// connection. What is received was sent by that peer, unaltered, in order and once. Messages may be lost, and nobody
+    /// is told: what is on its way when a connection ends, the oldest of more than --queue that wait, and what is above
+    /// the limits of the receiver. Only an answer says that a message has arrived.
+    ///
+    /// A peer is known by its peer id, which `multiserver key show --peer-id FILE` prints. Who is not expected is not
+    /// answered, so a wrong id, a wrong address and a peer that is down look the same; --verbose tells more.
+    Rage {
+        #[command(subcommand)]
+        command: RageCommand,
+    },
     /// Make an address for a guest, with a key of its own
     ///
     /// Prints the address on stdout, and on stderr the id to let in with --allow, or `allow` of the configuration. The
@@ -172,6 +197,10 @@ impl Cli {
             Command::Connect(args) => args.output,
             Command::Forward(args) => args.output,
             Command::Ping(args) => args.output,
+            Command::Rage { command } => match command {
+                RageCommand::Listen(args) => args.output,
+                RageCommand::Send(args) => args.output,
+            },
             Command::Invite(args) => Output {
                 json: args.json,
                 ..Output::default()

@@ -1,7 +1,7 @@
 //! `address explain`.
 
 use tower_multiserver::{
-    Address, Error, FromSection as _, KeyArgs, Section,
+    Address, Error, FromSection as _, KeyArgs, PeerId, Section,
     net::HostPort,
     onion::Destination,
     unix,
@@ -120,6 +120,15 @@ fn explain_transform(section: &Section) -> String {
     match (name, section.args()) {
         ("shs", _) => keyed("Secret Handshake", section),
         ("noise", _) => keyed("the Noise protocol", section),
+        ("knock", None) => "the knock of ragep2p, of a peer that does not say its id".to_owned(),
+        ("knock", Some(_)) => peer("the knock of ragep2p, at the door of", section),
+        ("mtls", None) => {
+            "mutual TLS 1.3, of a peer that does not say its id; encrypted".to_owned()
+        }
+        ("mtls", Some(_)) => peer(
+            "mutual TLS 1.3, encrypted; the peer must prove to be",
+            section,
+        ),
         ("noauth", None) => {
             "nothing is proven or encrypted; on this machine only, where it counts as our own key"
                 .to_owned()
@@ -147,6 +156,14 @@ fn keyed(what: &str, section: &Section) -> String {
             let id = key.to_ssb_id();
             format!("{what}, the peer must prove to be {id}; encrypted{as_whom}")
         }
+        Err(error) => not_understood(&error),
+    }
+}
+
+/// What names a peer by its id.
+fn peer(what: &str, section: &Section) -> String {
+    match PeerId::from_section(section) {
+        Ok(id) => format!("{what} {id}"),
         Err(error) => not_understood(&error),
     }
 }

@@ -55,8 +55,8 @@ fn reached_at(args: &cli::Invite, config: &Config) -> Result<Vec<Address>, Failu
     if !addresses.is_empty() {
         return Ok(addresses);
     }
-    let keyed = |address: &&Address| address.sections().iter().any(proves_keys);
-    for address in config.listen.iter().filter(keyed) {
+    let seeded = |address: &&Address| address.sections().iter().any(takes_seed);
+    for address in config.listen.iter().filter(seeded) {
         let (transport, transforms) = address.sections().split_first().expect("never empty");
         match config.external.get(transport.name()) {
             Some(external) => addresses.extend(external.iter().map(|section| {
@@ -84,12 +84,12 @@ fn invited(address: &Address, host: PublicKey, seed: &Seed) -> Result<Address, F
     if is_anywhere(transport) {
         return refuse("it does not say where; name an address that others can dial");
     }
-    if !transforms.iter().any(proves_keys) {
-        return refuse("it asks for no key");
+    if !transforms.iter().any(takes_seed) {
+        return refuse("it asks for no key, or takes no seed of one");
     }
     let mut invite = Address::new(transport.clone());
     for section in transforms {
-        invite.push(match proves_keys(section) {
+        invite.push(match takes_seed(section) {
             true => {
                 let own = Section::new(section.name()).arg(host);
                 if section.args().is_some() && *section != own {
@@ -105,6 +105,11 @@ fn invited(address: &Address, host: PublicKey, seed: &Seed) -> Result<Address, F
         Err(error) if is_known(transport) => refuse(&root(&error)),
         _ => Ok(invite),
     }
+}
+
+/// Whether the key of a guest can stand in it.
+fn takes_seed(section: &Section) -> bool {
+    proves_keys(section) && section.name() != "mtls"
 }
 
 /// Whether it is something to listen on only.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tower_multiserver::{Identity, KeyFile};
+use tower_multiserver::{Identity, KeyFile, PeerId};
 
 use crate::{failure::Failure, print};
 
@@ -13,9 +13,13 @@ pub(crate) fn new(file: &Path) -> Result<(), Failure> {
     print_id(&identity)
 }
 
-/// Prints the public id of the key in a file.
-pub(crate) fn show(file: &Path) -> Result<(), Failure> {
-    print_id(&KeyFile::load(file).map_err(of_usage)?)
+/// Prints the public id of the key in a file, or its peer id.
+pub(crate) fn show(file: &Path, as_peer_id: bool) -> Result<(), Failure> {
+    let identity = KeyFile::load(file).map_err(of_usage)?;
+    match as_peer_id {
+        true => print(&format!("{}\n", PeerId::from(identity.public_key()))),
+        false => print_id(&identity),
+    }
 }
 
 /// Whatever is wrong with the file: another one has to be named.

@@ -131,16 +131,22 @@ fn not_listening(error: tower_multiserver::Error) -> Failure {
 /// Who else than the user may think can connect.
 fn openness(open: bool, addresses: &MultiAddress) -> impl Iterator<Item = &'static str> {
     let proves = |address: &Address| address.sections().iter().any(proves_keys);
-    let is_noauth = |address: &Address| address.sections().iter().any(|s| s.name() == "noauth");
+    let has = |address: &Address, name| address.sections().iter().any(|s| s.name() == name);
+    let is_mtls = |address: &Address| has(address, "mtls");
+    let mut proving = addresses.iter().filter(|address| proves(address));
     let notes = [
         (
-            open && addresses.iter().any(proves),
+            open && proving.clone().any(|address| !is_mtls(address)),
             "without --allow, everybody who knows the app key can connect",
+        ),
+        (
+            open && proving.any(is_mtls),
+            "without --allow, everybody can connect by `mtls`",
         ),
         (
             !addresses
                 .iter()
-                .all(|address| proves(address) || is_noauth(address)),
+                .all(|address| proves(address) || has(address, "noauth")),
             "an address that asks for no key lets everybody connect who reaches it, and who they are is not known",
         ),
     ];

@@ -20,6 +20,7 @@ mod pages;
 mod ping;
 mod pipe;
 mod progress;
+mod rage;
 mod relay;
 mod report;
 mod serve;
@@ -33,7 +34,7 @@ use tokio::runtime::Runtime;
 use tower_multiserver::transport::lingered;
 
 use crate::{
-    cli::{AddressCommand, Cli, Command, KeyCommand, Output},
+    cli::{AddressCommand, Cli, Command, KeyCommand, Output, RageCommand},
     failure::Failure,
     report::Report,
 };
@@ -63,7 +64,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Key { command } => match command {
             KeyCommand::New { file } => key::new(&file),
-            KeyCommand::Show { file } => key::show(&file),
+            KeyCommand::Show { peer_id, file } => key::show(&file, peer_id),
         },
         Command::Address { command } => match command {
             AddressCommand::Check { address } => address::check(&address),
@@ -74,6 +75,10 @@ fn main() -> ExitCode {
         Command::Connect(args) => on_runtime(connect::run(args, report)),
         Command::Forward(args) => on_runtime(forward::run(args, report)),
         Command::Ping(args) => on_runtime(ping::run(args, report)),
+        Command::Rage { command } => match command {
+            RageCommand::Listen(args) => on_runtime(rage::listen(args, report)),
+            RageCommand::Send(args) => on_runtime(rage::send(args, report)),
+        },
         Command::Invite(args) => invite::run(&args, report),
         Command::Completions { shell } => pages::completions(shell),
         Command::Man { directory } => pages::man(directory.as_deref()),

@@ -12,7 +12,7 @@ use tower_multiserver::{
 };
 
 use crate::{
-    cli::{Certificate, Setup, hide_secrets},
+    cli::{Certificate, Setup, Way, hide_secrets},
     failure::Failure,
     input,
     pipe::Channel,
@@ -35,17 +35,23 @@ pub(crate) fn load(setup: &Setup) -> Result<Config, Failure> {
     if let Some(argument) = &setup.app_key {
         config.app_key = Some(input::app_key(argument)?);
     }
-    if let Some(file) = &setup.ca {
-        config.trust = Some(Trust::Roots(file.clone()));
-    } else if !setup.pins.is_empty() {
-        config.trust = Some(Trust::Pins(setup.pins.clone()));
-    }
-    if !setup.proxies.is_empty() {
-        let proxies = setup.proxies.iter().map(|argument| input::proxy(argument));
-        config.proxies = proxies.collect::<Result<_, _>>()?;
-    }
+    lead(&mut config, &setup.way)?;
     config.plain.get_or_insert(true);
     Ok(config)
+}
+
+/// What the arguments say of the way to a peer goes before what the file says.
+pub(crate) fn lead(config: &mut Config, way: &Way) -> Result<(), Failure> {
+    if let Some(file) = &way.ca {
+        config.trust = Some(Trust::Roots(file.clone()));
+    } else if !way.pins.is_empty() {
+        config.trust = Some(Trust::Pins(way.pins.clone()));
+    }
+    if !way.proxies.is_empty() {
+        let proxies = way.proxies.iter().map(|argument| input::proxy(argument));
+        config.proxies = proxies.collect::<Result<_, _>>()?;
+    }
+    Ok(())
 }
 
 /// What the arguments say of the certificate goes before what the file says.

@@ -11,7 +11,7 @@ pub(super) struct Demand {
     sections: Vec<Section>,
 }
 
-/// The names of the sections whose first argument is a key that the peer proves.
+/// The names of the sections whose first argument is a key that the peer proves, in base64 or as a peer id.
 pub(super) type Proofs = Vec<String>;
 
 impl Demand {
@@ -51,7 +51,19 @@ fn proven(section: &Section, proofs: &Proofs) -> Option<PublicKey> {
     }
     let args = section.args()?;
     let key = args.split_once(':').map_or(args, |(key, _)| key);
-    key.parse().ok()
+    // No text is both, and a layer takes only what it writes itself.
+    key.parse().ok().or_else(|| of_peer_id(key))
+}
+
+#[cfg(feature = "mtls")]
+fn of_peer_id(text: &str) -> Option<PublicKey> {
+    let id: tower_multiserver_core::PeerId = text.parse().ok()?;
+    Some(id.public_key())
+}
+
+#[cfg(not(feature = "mtls"))]
+fn of_peer_id(_: &str) -> Option<PublicKey> {
+    None
 }
 
 #[cfg(test)]
@@ -69,7 +81,7 @@ mod tests {
         };
         let written = address(written);
         let name = written.sections()[0].args().unwrap().parse().unwrap();
-        let proofs = vec!["shs".to_owned(), "noise".to_owned()];
+        let proofs = ["shs", "noise", "mtls"].map(str::to_owned).to_vec();
         Demand::new(&name, &written.sections()[1..]).is_met(&address(found), &proofs)
     }
 
@@ -121,5 +133,28 @@ mod tests {
         assert!(!is_met("lookup:B~shs:E", "net:h:1~shs:B"));
         assert!(!is_met("lookup:B~shs:E", "net:h:1~shs:E"));
         assert!(is_met("lookup:B~shs:E", "net:h:1~shs:E~noise:B"));
+    }
+
+    #[cfg(feature = "mtls")]
+    #[test]
+    fn a_peer_id_is_the_key_that_it_stands_for() {
+        let id = |key: &str| {
+            let key: PublicKey = key.parse().unwrap();
+            tower_multiserver_core::PeerId::from(key).to_string()
+        };
+        let (bob, eve) = (id(BOB), id(EVE));
+        for written in [
+            "lookup:B",
+            "lookup:bob~noise:B",
+            &format!("lookup:bob~mtls:{bob}"),
+        ] {
+            assert!(is_met(written, &format!("net:h:1~knock:{bob}~mtls:{bob}")));
+            assert!(!is_met(written, &format!("net:h:1~knock:{bob}~mtls:{eve}")));
+            assert!(!is_met(written, &format!("net:h:1~knock:{bob}")));
+            assert!(!is_met(written, "net:h:1~mtls"));
+        }
+        let written = format!("lookup:bob~knock:{bob}~mtls:{bob}");
+        assert!(is_met(&written, &format!("net:h:1~knock:{bob}~mtls:{bob}")));
+        assert!(!is_met(&written, &format!("net:h:1~mtls:{bob}")));
     }
 }

@@ -15,10 +15,10 @@
 //!
 //! A look-up can be wrong, or lie. The stacks of the dialer alone decide which protocols are spoken. Where a key is
 //! written, as in `lookup:KEY` or `lookup:NAME~shs:KEY`, of the answer only those addresses are taken that prove that very
-//! key: which hold `shs:KEY` or `noise:KEY` ([`proven_by`](LookupLayer::proven_by) adds to these). Any other section that
-//! is written behind the name must stand in an address just so, and in this order. So an answer can talk nobody out of the
-//! encryption or the peer's identity that was written down. Where *no* key is written, whoever gives the answer says who
-//! the peer is: with DNS that is anybody on the way to the server.
+//! key: which hold `shs:KEY`, `noise:KEY` or `mtls:PEERID` ([`proven_by`](LookupLayer::proven_by) adds to these). Any
+//! other section that is written behind the name must stand in an address just so, and in this order. So an answer can
+//! talk nobody out of the encryption or the peer's identity that was written down. Where *no* key is written, whoever
+//! gives the answer says who the peer is: with DNS that is anybody on the way to the server.
 //!
 //! An answer cannot name another look-up, and 16 of its addresses count. At most 4 names of a list are looked up, all at
 //! once, in 5 seconds. They are looked up before anything is dialed, and not at all in a list that begins with an onion

@@ -74,12 +74,12 @@ impl<L> LookupLayer<L> {
     pub fn new(lookup: L) -> Self {
         Self {
             lookup,
-            proofs: vec!["shs".to_owned(), "noise".to_owned()],
+            proofs: ["shs", "noise", "mtls"].map(str::to_owned).to_vec(),
             mix_onion: false,
         }
     }
 
-    /// Says that a section of this name proves the key that is its first argument, as `shs` and `noise` do.
+    /// Says that a section of this name proves the key that is its first argument, as `shs`, `noise` and `mtls` do.
     #[must_use]
     pub fn proven_by(mut self, section: impl Into<String>) -> Self {
         self.proofs.push(section.into());

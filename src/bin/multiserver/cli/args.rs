@@ -22,6 +22,10 @@ pub(crate) enum KeyCommand {
     },
     /// Print the public id of the key in FILE
     Show {
+        /// Print it as ragep2p and libp2p write it, `12D3KooW…`
+        #[arg(long)]
+        peer_id: bool,
+
         /// The file to read
         file: PathBuf,
     },
@@ -241,10 +245,10 @@ fn external(text: &str) -> Result<External, &'static str> {
     Ok(External { transport, section })
 }
 
-/// More than anybody waits for a ping.
+/// More than anybody waits for a peer.
 const MAX_SECONDS: f64 = 86_400.0;
 
-fn seconds(text: &str) -> Result<std::time::Duration, &'static str> {
+pub(super) fn seconds(text: &str) -> Result<std::time::Duration, &'static str> {
     let seconds = text.parse::<f64>().ok();
     let seconds = seconds.filter(|seconds| (0.0..=MAX_SECONDS).contains(seconds));
     let seconds = seconds.ok_or("a number of seconds is expected, a day at most")?;

@@ -20,6 +20,13 @@ pub(crate) struct Setup {
     #[arg(long, value_name = "BASE64|@FILE")]
     pub(crate) app_key: Option<String>,
 
+    #[command(flatten)]
+    pub(crate) way: Way,
+}
+
+/// How to dial what takes more than an address.
+#[derive(Debug, Args)]
+pub(crate) struct Way {
     /// Dialing `wss`, accept the certificates of the authorities in this PEM file, in place of those that the system trusts
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,

@@ -13,6 +13,7 @@ use rustls::{
     sign::CertifiedKey,
 };
 use tower_multiserver_core::{Error, ErrorKind};
+use tower_multiserver_tls::crypto;
 use zeroize::Zeroizing;
 
 use super::Provider;
@@ -205,7 +206,7 @@ fn load(chain: Vec<CertificateDer<'static>>, key: &PrivateKeyDer<'_>) -> Result<
     let mut first = None;
     for provider in Provider::ALL {
         let key = key.clone_key();
-        match CertifiedKey::from_der(chain.clone(), key, &provider.crypto()) {
+        match CertifiedKey::from_der(chain.clone(), key, &crypto(*provider)) {
             Ok(key) => keys.push((*provider, Arc::new(key))),
             Err(error) => drop(first.get_or_insert(error)),
         }

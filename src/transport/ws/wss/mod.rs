@@ -56,7 +56,6 @@ mod fact;
 mod front;
 mod io;
 mod pin;
-mod provider;
 mod service;
 mod settings;
 mod trust;
@@ -67,7 +66,8 @@ pub use self::{
     fact::{Tls, TlsVersion},
     io::TlsIo,
     pin::Pin,
-    provider::Provider,
     settings::Wss,
     trust::Trust,
 };
+#[doc(inline)]
+pub use tower_multiserver_tls::Provider;

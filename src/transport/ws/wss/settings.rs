@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use rustls::{ClientConfig, ServerConfig, client::Resumption, server::NoServerSessionStorage};
 use tokio::{sync::OnceCell, task::spawn_blocking};
 use tower_multiserver_core::{BoxError, Error};
+use tower_multiserver_tls::crypto;
 
 use super::{Certificate, Provider, Trust};
 use crate::transport::ws::Ws;
@@ -89,7 +90,7 @@ impl Wss {
     }
 
     pub(super) fn server(&self, certificate: &Certificate) -> Arc<ServerConfig> {
-        let versions = ServerConfig::builder_with_provider(self.provider.crypto())
+        let versions = ServerConfig::builder_with_provider(crypto(self.provider))
             .with_safe_default_protocol_versions()
             .expect("the provider has suites for both");
         let mut config = versions
@@ -106,7 +107,7 @@ impl Wss {
 
 /// Blocks while the platform's authorities are read.
 fn client(provider: Provider, trust: &Trust) -> Result<Arc<ClientConfig>, Error> {
-    let crypto = provider.crypto();
+    let crypto = crypto(provider);
     let versions = ClientConfig::builder_with_provider(crypto.clone())
         .with_safe_default_protocol_versions()
         .expect("the provider has suites for both");

@@ -1,0 +1,16 @@
+//! The checks that the handshake and the stream must make, over connections. Those of certificates stand beside the code.
+
+#![expect(clippy::unwrap_used, reason = "what cannot go on has failed")]
+
+mod authorizing;
+mod deadline;
+mod endings;
+mod handshake;
+mod hostile_client;
+mod hostile_server;
+#[cfg(feature = "aws-lc-rs")]
+mod providers;
+mod raw;
+mod resumption;
+mod streams;
+mod support;

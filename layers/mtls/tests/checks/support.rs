@@ -1,0 +1,125 @@
+//! Stacks over pipes, and what their failures say.
+
+use std::{
+    collections::VecDeque,
+    error::Error as _,
+    future::{Ready, ready},
+    io,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    io::DuplexStream,
+    time::{Instant, timeout},
+};
+use tower_multiserver_core::{
+    Accept, Address, Authorize, ClaimedKey, Connection, Error, Identity, Io, PeerId, Role, Section,
+    Transform,
+};
+use tower_multiserver_mtls::{MtlsError, MtlsIo, MtlsLayer, Reason};
+use tower_service::Service;
+
+/// The transport `pipe`: it dials the pipes that it was given, and accepts any.
+#[derive(Clone, Default)]
+pub(crate) struct Pipes {
+    pub(crate) to_dial: Arc<Mutex<VecDeque<DuplexStream>>>,
+    pub(crate) deadline: Option<Instant>,
+}
+
+impl Service<Address> for Pipes {
+    type Response = Connection<DuplexStream>;
+    type Error = Error;
+    type Future = Ready<Result<Self::Response, Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, address: Address) -> Self::Future {
+        let io = self.to_dial.lock().unwrap().pop_front().unwrap();
+        ready(
+            address
+                .finish::<()>("pipe")
+                .map(|()| pipe(io).with_deadline(self.deadline)),
+        )
+    }
+}
+
+impl Service<Accept<DuplexStream>> for Pipes {
+    type Response = Connection<DuplexStream>;
+    type Error = Error;
+    type Future = Ready<Result<Self::Response, Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, accept: Accept<DuplexStream>) -> Self::Future {
+        ready(Ok(pipe(accept.raw).with_deadline(accept.deadline)))
+    }
+}
+
+pub(crate) fn pipe<I: Io>(io: I) -> Connection<I> {
+    Connection::new(io, Section::new("pipe"))
+}
+
+/// A pipe whose other end said that it is `who`.
+pub(crate) fn claimed<I: Io>(io: I, who: &Identity) -> Connection<I> {
+    pipe(io).with(ClaimedKey(who.public_key()))
+}
+
+pub(crate) fn identity() -> Identity {
+    Identity::generate().unwrap()
+}
+
+pub(crate) fn to(server: &Identity) -> Role<PeerId> {
+    Role::Dial(PeerId::from(server.public_key()))
+}
+
+pub(crate) type Stream = Connection<MtlsIo<DuplexStream>>;
+pub(crate) type Upgraded = Result<Stream, Error>;
+
+/// Fails instead of hanging.
+pub(crate) async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(30), future).await.unwrap()
+}
+
+/// Both sides of a handshake.
+pub(crate) async fn meet(
+    client: MtlsLayer,
+    server: MtlsLayer<impl Authorize>,
+    role: Role<PeerId>,
+) -> (Upgraded, Upgraded) {
+    let (near, far) = tokio::io::duplex(1000);
+    tokio::join!(
+        client.upgrade(pipe(near), role),
+        server.upgrade(pipe(far), Role::Accept),
+    )
+}
+
+/// Two connected ones.
+pub(crate) async fn connected() -> (Stream, Stream) {
+    let bob = identity();
+    let role = to(&bob);
+    let (client, server) = meet(MtlsLayer::new(identity()), MtlsLayer::new(bob), role).await;
+    (client.unwrap(), server.unwrap())
+}
+
+/// The cause that this crate gives.
+pub(crate) fn reason<T>(result: &Result<T, Error>) -> Option<Reason> {
+    Some(cause(result.as_ref().err()?)?.reason())
+}
+
+/// What a failed read says: its kind, the cause, and the place.
+pub(crate) fn failure(error: &io::Error) -> (io::ErrorKind, Reason, Address) {
+    let placed: &Error = error.get_ref().unwrap().downcast_ref().unwrap();
+    let reason = cause(placed).unwrap().reason();
+    assert_eq!(placed.kind(), reason.kind());
+    (error.kind(), reason, placed.address().unwrap().clone())
+}
+
+fn cause(error: &Error) -> Option<&MtlsError> {
+    error.source()?.downcast_ref()
+}

@@ -1,0 +1,12 @@
+//! Hosts of ragep2p with each other, over real sockets.
+
+#![cfg(test)]
+
+mod discovery;
+mod healing;
+mod hostile;
+mod lab;
+mod limits;
+mod metrics;
+mod streams;
+mod transports;
