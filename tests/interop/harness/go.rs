@@ -1,11 +1,6 @@
 //! A process with the protocol of `noise` in Go.
 
-use std::{
-    fs::{self, File},
-    path::{Path, PathBuf},
-    process::Stdio,
-    sync::OnceLock,
-};
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 use tokio::{
@@ -14,7 +9,12 @@ use tokio::{
     time::timeout,
 };
 
-use super::{PATIENCE, keys, npm};
+use super::{PATIENCE, golang::Program, keys};
+
+const PROGRAM: Program = Program {
+    module: "go-noise",
+    optional: None,
+};
 
 /// The process, which makes one connection. It ends with this value.
 pub(crate) struct Go {
@@ -25,8 +25,7 @@ pub(crate) struct Go {
 impl Go {
     /// What the program prints with these arguments; `None` when the test is to be skipped.
     pub(crate) fn output(args: &[&str]) -> Option<String> {
-        let program = program()?.display().to_string();
-        Some(npm::output(&program, args, Path::new(".")).expect("the Go peer runs"))
+        PROGRAM.output(args)
     }
 
     /// Listens on loopback, and tells at which address.
@@ -50,7 +49,7 @@ impl Go {
     }
 
     fn start(args: &[&str], mut options: Value) -> Option<Self> {
-        let program = program()?;
+        let program = PROGRAM.path()?;
         let defaults = [
             ("appKey", hex::encode(keys::app_key().as_bytes())),
             ("seed", hex::encode(keys::theirs().seed().as_bytes())),
@@ -75,32 +74,4 @@ impl Go {
             lines: BufReader::new(stdout).lines(),
         })
     }
-}
-
-/// The program, built when it is not yet. `None` when that cannot be, and the test is to be skipped.
-fn program() -> Option<&'static Path> {
-    static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    match PROGRAM.get_or_init(build) {
-        Ok(path) => Some(path),
-        Err(reason) => npm::skip(reason),
-    }
-}
-
-/// Builds it in the target directory, one process at a time. What `go.sum` names is all that may be downloaded, once.
-fn build() -> Result<PathBuf, String> {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/go-noise");
-    // Where the installer of golang.org puts it, for shells that do not look there.
-    let go = ["go", "/usr/local/go/bin/go"]
-        .into_iter()
-        .find(|go| npm::output(go, &["version"], &sources).is_ok())
-        .ok_or("`go` cannot be run")?;
-    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop-go-noise");
-    let fail = |error: std::io::Error| format!("{} cannot be prepared: {error}", place.display());
-    fs::create_dir_all(&place).map_err(fail)?;
-    let guard = File::create(place.join("lock")).map_err(fail)?;
-    guard.lock().map_err(fail)?;
-    let program = place.join("peer");
-    let path = program.display().to_string();
-    npm::output(go, &["build", "-o", &path, "."], &sources)?;
-    Ok(program)
 }

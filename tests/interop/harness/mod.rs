@@ -3,10 +3,14 @@
 mod bytes;
 #[cfg(feature = "noise")]
 mod go;
+#[cfg(any(feature = "noise", feature = "ragep2p"))]
+mod golang;
 mod keys;
 pub(crate) mod npm;
 mod ours;
 mod peer;
+#[cfg(feature = "ragep2p")]
+mod rage;
 mod tls;
 
 pub(crate) use bytes::{Half, echo, exchange, read_to_end, send_to_end};
@@ -15,6 +19,8 @@ pub(crate) use go::Go;
 pub(crate) use keys::{app_key, base64, key_of, ours, seed, theirs};
 pub(crate) use ours::{Options, Server, accept, dial, listen, socket};
 pub(crate) use peer::{PATIENCE, Peer, text};
+#[cfg(feature = "ragep2p")]
+pub(crate) use rage::{RageHost, RagePeer};
 
 /// Makes of each function one test a stack, which gets a JavaScript peer, the stack's name and a directory of its own.
 macro_rules! each_stack {

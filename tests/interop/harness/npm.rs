@@ -27,6 +27,12 @@ pub(crate) fn modules() -> Option<&'static Path> {
 pub(crate) fn skip<T>(reason: &str) -> Option<T> {
     let required = std::env::var("MULTISERVER_INTEROP").is_ok_and(|value| value == "required");
     assert!(!required, "MULTISERVER_INTEROP=required, but {reason}");
+    say_skipped(reason);
+    None
+}
+
+/// Says on stderr why a test is skipped.
+pub(crate) fn say_skipped(reason: &str) {
     let thread = std::thread::current();
     // Past the test runner, which would keep it from sight, since the test passes.
     let _ = writeln!(
@@ -34,7 +40,6 @@ pub(crate) fn skip<T>(reason: &str) -> Option<T> {
         "skipped {}: {reason}",
         thread.name().unwrap_or("a test")
     );
-    None
 }
 
 /// Runs `npm ci` in the target directory, once for each content of the lock file: one process at a time, and the
