@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tower_multiserver::ragep2p::{Limits, RateLimit, Stream, Version};
 
-use super::{raw, support::*};
+use super::{raw, records::Records, support::*};
 use crate::lab::{Map, VERSIONS, builder, id, identity, recv, wide};
 
 /// A stream on which the attacker may say that he is done.
@@ -125,9 +125,9 @@ async fn records_of_one_byte_end_the_connection_where_overhead_is_bounded() {
 async fn empty_records_end_the_connection() {
     for version in VERSIONS {
         let mut flooded = Flooded::new(version, MANY, BYTES).await;
-        let config = raw::Records::client(raw::honest(&identity(MALLORY)));
+        let config = Records::client(raw::honest(&identity(MALLORY)));
         let attacker = flooded.target.attacker_as(config).await;
-        let mut records = raw::Records::of(attacker.0);
+        let mut records = Records::of(attacker.0);
         for _ in 0..30 {
             assert!(records.write(b"").await);
         }

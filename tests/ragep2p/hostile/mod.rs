@@ -4,6 +4,9 @@ mod before_tls;
 mod floods;
 mod frames;
 mod load;
+#[expect(dead_code, reason = "the rest is for the tests of the layer")]
+#[path = "../../../layers/mtls/tests/checks/raw.rs"]
 mod raw;
+mod records;
 mod support;
 mod tls;

@@ -3,7 +3,10 @@
 use std::io;
 
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256};
-use rustls::{ClientConfig, Error as TlsError, SignatureScheme, pki_types::PrivatePkcs8KeyDer};
+use rustls::{
+    ClientConfig, Error as TlsError, SignatureScheme, crypto::ring, pki_types::PrivatePkcs8KeyDer,
+    version::TLS12,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
@@ -99,7 +102,11 @@ fn attacks() -> Vec<(&'static str, ClientConfig, Option<u8>)> {
         ("1 MB", as_mallory(vec![vec![0x30; 1 << 20].into()]), None),
     ];
     let shown = shown.map(|(what, own, alert)| (what, raw::client(Some(own)), alert));
-    let old = raw::old_client(raw::honest(&identity(MALLORY)));
+    let old = raw::client_of(
+        ring::default_provider(),
+        &[&TLS12],
+        Some(raw::honest(&identity(MALLORY))),
+    );
     let others = [
         ("none", raw::client(None), Some(CERTIFICATE_REQUIRED)),
         ("TLS 1.2", old, Some(PROTOCOL_VERSION)),
@@ -169,7 +176,7 @@ async fn accept(
     who: &Identity,
     socket: tokio::net::TcpStream,
 ) -> io::Result<tokio_rustls::server::TlsStream<tokio::net::TcpStream>> {
-    let config = raw::server(raw::honest(who));
+    let (config, _) = raw::server(raw::honest(who));
     TlsAcceptor::from(std::sync::Arc::new(config))
         .accept(socket)
         .await

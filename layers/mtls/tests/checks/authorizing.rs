@@ -120,7 +120,7 @@ async fn nobody_is_asked_about_a_key_that_is_not_proved() {
         SignatureScheme::ED25519,
     );
     let (_, server) = tokio::join!(
-        raw::told(raw::client(Some(theft)), near),
+        told(raw::client(Some(theft)), near),
         server.upgrade(pipe(far), Role::Accept),
     );
     assert_eq!(reason(&server), Some(Reason::Unproven));

@@ -180,7 +180,7 @@ async fn a_peer_that_cannot_check_ed25519_is_refused() {
     );
     let (near, far) = tokio::io::duplex(1000);
     let (_, server) = tokio::join!(
-        raw::told(config, near),
+        told(config, near),
         MtlsLayer::new(bob).upgrade(pipe(far), Role::Accept),
     );
     assert_eq!(reason(&server), Some(Reason::Violation));

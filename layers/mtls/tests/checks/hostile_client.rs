@@ -26,7 +26,7 @@ async fn refused(who: &Identity, config: ClientConfig) -> (Upgraded, u8) {
     let server = MtlsLayer::new(identity());
     tokio::join!(
         server.upgrade(claimed(far, who), Role::Accept),
-        raw::told(config, near)
+        told(config, near)
     )
 }
 
@@ -106,7 +106,7 @@ async fn an_alert_is_heard_through_a_transport_that_waits_for_a_flush() {
     let config = raw::client(Some(raw::honest(&identity())));
     let (server, alert) = tokio::join!(
         MtlsLayer::new(identity()).upgrade(claimed(far, &identity()), Role::Accept),
-        raw::told(config, near),
+        told(config, near),
     );
     assert_eq!(alert, 42);
     assert_eq!(reason(&server), Some(Reason::WrongKey));

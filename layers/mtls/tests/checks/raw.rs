@@ -20,11 +20,9 @@ use rustls::{
     sign::{CertifiedKey, Signer, SigningKey, SingleCertAndKey},
     version::TLS13,
 };
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, DuplexStream};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 use tower_multiserver_core::Identity;
-
-use crate::support::in_time;
 
 pub(crate) fn no_name() -> ServerName<'static> {
     ServerName::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST).into())
@@ -227,14 +225,6 @@ pub(crate) async fn accept(
     io: DuplexStream,
 ) -> io::Result<server::TlsStream<DuplexStream>> {
     TlsAcceptor::from(config.into()).accept(io).await
-}
-
-/// The alert that a client is told, at the latest by its first read.
-pub(crate) async fn told(config: ClientConfig, io: DuplexStream) -> u8 {
-    alert(&match connect(config, io).await {
-        Ok(mut stream) => in_time(stream.read(&mut [0])).await.unwrap_err(),
-        Err(error) => error,
-    })
 }
 
 pub(crate) fn alert(error: &io::Error) -> u8 {

@@ -10,8 +10,9 @@ use std::{
     time::Duration,
 };
 
+use rustls::ClientConfig;
 use tokio::{
-    io::DuplexStream,
+    io::{AsyncReadExt as _, DuplexStream},
     time::{Instant, timeout},
 };
 use tower_multiserver_core::{
@@ -20,6 +21,8 @@ use tower_multiserver_core::{
 };
 use tower_multiserver_mtls::{MtlsError, MtlsIo, MtlsLayer, Reason};
 use tower_service::Service;
+
+use crate::raw;
 
 /// The transport `pipe`: it dials the pipes that it was given, and accepts any.
 #[derive(Clone, Default)]
@@ -122,4 +125,12 @@ pub(crate) fn failure(error: &io::Error) -> (io::ErrorKind, Reason, Address) {
 
 fn cause(error: &Error) -> Option<&MtlsError> {
     error.source()?.downcast_ref()
+}
+
+/// The alert that a client is told, at the latest by its first read.
+pub(crate) async fn told(config: ClientConfig, io: DuplexStream) -> u8 {
+    raw::alert(&match raw::connect(config, io).await {
+        Ok(mut stream) => in_time(stream.read(&mut [0])).await.unwrap_err(),
+        Err(error) => error,
+    })
 }
