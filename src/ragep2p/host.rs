@@ -1,8 +1,6 @@
 //! The host: who dials, who accepts, and who owns the tasks.
 
 mod builder;
-mod stream_builder;
-mod tasks;
 
 use std::{
     fmt,
@@ -16,17 +14,20 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    StreamId, discover::AnyDiscoverer, link::Side, metrics::HostMetrics, peer::Peer,
+    HostHandle, StreamBuilder,
+    discover::AnyDiscoverer,
+    install::{Side, install},
+    metrics::HostMetrics,
+    peer::Peer,
     registry::Registry,
+    tasks::Tasks,
 };
 use crate::{
     Address, Connection, DIAL_TIMEOUT, Error, Listening, MultiServer, PeerId, Scope, Section,
     within,
 };
 
-pub use self::{builder::HostBuilder, stream_builder::StreamBuilder};
-
-pub(super) use self::tasks::Tasks;
+pub use self::builder::HostBuilder;
 
 /// A host: one end of streams to many peers, which it dials and which dial it.
 ///
@@ -61,15 +62,14 @@ pub(super) use self::tasks::Tasks;
 /// ```
 #[derive(Clone)]
 pub struct Host {
-    handle: HostHandle,
+    running: Running,
     addresses: Arc<[(Scope, Address)]>,
     _owner: Arc<Owner>,
 }
 
-/// Opens streams of a host, without keeping it alive: what a [`Discoverer`](super::Discoverer) gets. Once the host is closed
-/// or dropped it opens no more.
+/// What the tasks of a host share.
 #[derive(Clone)]
-pub struct HostHandle(Arc<Shared>);
+struct Running(Arc<Shared>);
 
 struct Shared {
     registry: Arc<Registry>,
@@ -82,7 +82,7 @@ struct Shared {
 }
 
 /// Cuts everything when it is dropped.
-struct Owner(HostHandle);
+struct Owner(Running);
 
 impl Drop for Owner {
     fn drop(&mut self) {
@@ -99,7 +99,7 @@ impl Host {
 
     /// By what peers know it.
     pub fn id(&self) -> PeerId {
-        self.handle.id()
+        self.running.0.registry.own()
     }
 
     /// The addresses under which peers reach it, and whom to tell.
@@ -109,12 +109,12 @@ impl Host {
 
     /// A stream to a peer, to be opened. Both ends must open one of the same name; until the peer does, messages wait.
     pub fn stream(&self, peer: PeerId, name: impl Into<Arc<str>>) -> StreamBuilder {
-        self.handle.stream(peer, name)
+        self.handle().stream(peer, name)
     }
 
     /// A handle for opening streams that does not keep the host alive.
     pub fn handle(&self) -> HostHandle {
-        self.handle.clone()
+        HostHandle::new(self.running.0.registry.clone())
     }
 
     /// Ends every stream and connection, and waits until they have ended: some seconds at most, where a peer does not read.
@@ -122,7 +122,7 @@ impl Host {
     ///
     /// False when it was closed already.
     pub async fn close(&self) -> bool {
-        let shared = &self.handle.0;
+        let shared = &self.running.0;
         let was_open = shared.registry.close_all();
         if was_open {
             shared.discoverer.close().await;
@@ -133,25 +133,11 @@ impl Host {
     }
 }
 
-impl HostHandle {
-    /// By what peers know the host.
-    pub fn id(&self) -> PeerId {
-        self.0.registry.own()
-    }
-
-    /// As [`Host::stream`].
-    pub fn stream(&self, peer: PeerId, name: impl Into<Arc<str>>) -> StreamBuilder {
-        StreamBuilder::new(self.clone(), peer, name.into())
-    }
-
-    pub(super) fn close_stream(&self, peer: &Peer, id: &StreamId) {
-        self.0.registry.close(peer, id);
-    }
-
+impl Running {
     /// Runs what the host does all the time.
     fn start(&self, listening: Vec<Listening>) {
         let discoverer = self.0.discoverer.clone();
-        let host = self.clone();
+        let host = HostHandle::new(self.0.registry.clone());
         self.until_closing(async move { discoverer.run(host).await });
         self.until_closing(self.clone().dial());
         for listening in listening {
@@ -201,9 +187,7 @@ impl HostHandle {
             () = peer.gone.cancelled() => None,
         };
         if let Some(connection) = dialed {
-            peer.clone()
-                .install(connection, Side::Dialed, &self.0.tasks)
-                .await;
+            install(peer.clone(), connection, Side::Dialed, &self.0.tasks).await;
         }
         peer.dialing.store(false, Ordering::Release);
     }
@@ -254,11 +238,9 @@ impl HostHandle {
         };
         if peer.admits() {
             let host = self.clone();
-            let install = async move {
-                peer.install(connection, Side::Accepted, &host.0.tasks)
-                    .await;
-            };
-            self.0.tasks.spawn(install);
+            self.0.tasks.spawn(async move {
+                install(peer, connection, Side::Accepted, &host.0.tasks).await;
+            });
         } else if let Some(count) = peer.refused.tick() {
             tracing::debug!(peer = %peer.id, count, "refused: the peer connects too often");
         }
@@ -271,11 +253,5 @@ impl fmt::Debug for Host {
             .field("id", &self.id())
             .field("addresses", &self.addresses)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for HostHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("HostHandle").field(&self.id()).finish()
     }
 }

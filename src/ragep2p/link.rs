@@ -30,13 +30,6 @@ const BATCH: usize = 16 << 10;
 /// What is read at once.
 const READ_BUFFER: usize = 32 << 10;
 
-/// Who made a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
-    Dialed,
-    Accepted,
-}
-
 /// Why a connection ended.
 #[derive(Debug)]
 pub(super) enum Ended {

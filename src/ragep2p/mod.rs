@@ -41,9 +41,12 @@ mod allowance;
 mod discover;
 mod error;
 mod frame;
+mod handle;
 mod host;
+mod install;
 mod limits;
 mod link;
+mod lock;
 mod meter;
 mod metrics;
 mod mux;
@@ -54,8 +57,10 @@ mod rate;
 mod registry;
 mod ring;
 mod stream;
+mod stream_builder;
 mod stream_id;
 mod taper;
+mod tasks;
 #[cfg(test)]
 mod vectors;
 mod violation;
@@ -63,12 +68,14 @@ mod violation;
 pub use self::{
     discover::{Discoverer, KnownPeers},
     error::{OpenError, SendError},
-    host::{Host, HostBuilder, HostHandle, StreamBuilder},
+    handle::HostHandle,
+    host::{Host, HostBuilder},
     limits::{InvalidLimits, Limits},
     meter::{Meter, MeterIo, MeterLayer, Metered},
     policy::ResponsePolicy,
     rate::{RateLimit, TokenBucket},
     stream::{Message, Request, RequestStream, Sent, Stream},
+    stream_builder::StreamBuilder,
     violation::Violation,
 };
 

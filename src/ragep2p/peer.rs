@@ -3,25 +3,24 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
 use tokio::{sync::Notify, time::Instant};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Meter, OpenError, RateLimit, StreamId, TokenBucket, Version,
     allowance::{Allowed, CONNECTION_ALLOWANCE},
-    host::Tasks,
     limits::ValidLimits,
-    link::{self, Side},
+    lock::lock,
     metrics::PeerMetrics,
     mux::Mux,
     taper::Taper,
 };
-use crate::{Connection, PeerId};
+use crate::PeerId;
 
 /// A peer to which there is a stream. It is there from the opening of the first to the closing of the last.
 pub(super) struct Peer {
@@ -35,7 +34,7 @@ pub(super) struct Peer {
     meter: Meter,
     allowances: Mutex<Allowances>,
     /// The connection that there is. The last that finished its handshake takes the place of the one before.
-    link: tokio::sync::Mutex<Option<Link>>,
+    pub(super) link: tokio::sync::Mutex<Option<Link>>,
     /// How many connections it may open to us.
     inbound: Mutex<TokenBucket>,
     /// The last stream was closed, or the host.
@@ -52,9 +51,11 @@ pub(super) struct Peer {
 }
 
 /// A connection that runs.
-struct Link {
-    cancel: CancellationToken,
-    ended: CancellationToken,
+pub(super) struct Link {
+    /// Ends it at once.
+    pub(super) cancel: CancellationToken,
+    /// Cancelled when it has ended.
+    pub(super) ended: CancellationToken,
 }
 
 /// What the streams allow.
@@ -170,58 +171,18 @@ impl Peer {
         !self.dialed.swap(true, Ordering::Relaxed)
     }
 
+    /// There is a new connection, which has not been read from.
+    pub(super) fn connected(&self) {
+        if self.version == Version::V1 {
+            self.meter.allow(CONNECTION_ALLOWANCE);
+        }
+        self.mux().connected();
+    }
+
     /// Which of so many addresses is to be dialed next: each in turn.
     pub(super) fn next_of(&self, addresses: usize) -> usize {
         self.next_address.fetch_add(1, Ordering::Relaxed) % addresses
     }
-
-    /// Puts a connection in the place of the one that there was, once that has ended.
-    pub(super) async fn install(
-        self: Arc<Self>,
-        connection: Connection,
-        side: Side,
-        tasks: &Tasks,
-    ) {
-        let mut link = self.link.lock().await;
-        if let Some(old) = link.take() {
-            old.cancel.cancel();
-            old.ended.cancelled().await;
-        }
-        let cancel = CancellationToken::new();
-        let ended = CancellationToken::new();
-        let guard = ended.clone().drop_guard();
-        *link = Some(Link {
-            cancel: cancel.clone(),
-            ended,
-        });
-        self.metrics.established.increment(1);
-        if side == Side::Accepted {
-            self.metrics.established_inbound.increment(1);
-        }
-        if self.version == Version::V1 {
-            self.meter.allow(CONNECTION_ALLOWANCE);
-        }
-        // Before the first byte is read, so that nothing is heard too early.
-        self.mux().connected();
-        tasks.spawn(self.clone().run(connection, cancel, guard));
-    }
-
-    async fn run(
-        self: Arc<Self>,
-        connection: Connection,
-        cancel: CancellationToken,
-        _ended: DropGuard,
-    ) {
-        let span = connection.span().clone();
-        let ended = link::run(&self, connection, &cancel).await;
-        self.mux().disconnected();
-        span.in_scope(|| tracing::debug!(peer = %self.id, reason = %ended, "connection ended"));
-    }
-}
-
-/// Nothing is left half done where a panic could be.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -9,8 +9,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     MAX_NAME_LEN, MAX_PEERS, Meter, OpenError, Priority, RateLimit, StreamId, Version,
-    limits::ValidLimits,
-    peer::{Peer, lock},
+    limits::ValidLimits, lock::lock, peer::Peer,
 };
 use crate::{self as root, Authorize, BoxError, PeerId};
 

@@ -12,10 +12,11 @@ use bytes::Bytes;
 use futures_util::Sink;
 
 use super::{
-    HostHandle, Limits, OpenError, ResponsePolicy, SendError, StreamId,
+    Limits, OpenError, ResponsePolicy, SendError, StreamId,
     frame::RequestId,
     mux::{Inbound, Outbound},
     peer::Peer,
+    registry::Registry,
 };
 use crate::PeerId;
 
@@ -276,7 +277,7 @@ impl RequestStream {
 
 /// An open stream, which closes when it is dropped.
 pub(super) struct Open {
-    pub(super) host: HostHandle,
+    pub(super) registry: Arc<Registry>,
     pub(super) peer: Arc<Peer>,
     pub(super) id: StreamId,
     pub(super) name: Arc<str>,
@@ -323,7 +324,7 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.host.close_stream(&self.peer, &self.id);
+        self.registry.close(&self.peer, &self.id);
     }
 }
 

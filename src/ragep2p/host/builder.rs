@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tower::{ServiceBuilder, timeout::TimeoutLayer};
 use tower_service::Service;
 
-use super::{Host, HostHandle, Owner, Shared, Tasks};
+use super::{Host, Owner, Running, Shared};
 use crate::{
     Accept, Address, Bound, BoxError, Connection, Error, ErrorKind, Identity, Io, Listen, Listener,
     MultiAddress, MultiServer, PeerId, Section,
@@ -17,6 +17,7 @@ use crate::{
         discover::AnyDiscoverer,
         metrics::HostMetrics,
         registry::{Registry, Wanted},
+        tasks::Tasks,
     },
 };
 
@@ -201,7 +202,7 @@ impl HostBuilder {
             .flat_map(|one| one.all_addresses())
             .cloned()
             .collect();
-        let handle = HostHandle(Arc::new(Shared {
+        let running = Running(Arc::new(Shared {
             registry,
             dialer,
             discoverer: this.discoverer,
@@ -210,11 +211,11 @@ impl HostBuilder {
             closing: Default::default(),
             tasks: Tasks::new(),
         }));
-        handle.start(listening);
+        running.start(listening);
         Ok(Host {
             addresses,
-            _owner: Arc::new(Owner(handle.clone())),
-            handle,
+            _owner: Arc::new(Owner(running.clone())),
+            running,
         })
     }
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Address, BoxError, Identity, PeerId,
-    ragep2p::{Discoverer, HostHandle, Limits, RateLimit, peer::lock},
+    ragep2p::{Discoverer, HostHandle, Limits, RateLimit, lock::lock},
 };
 
 /// Finds peers by what they tell each other over the streams of a host. Clones are of the same.

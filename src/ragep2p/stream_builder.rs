@@ -1,12 +1,11 @@
 //! How a stream is opened.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use super::HostHandle;
-use crate::{
-    PeerId,
-    ragep2p::{Limits, OpenError, Priority, RequestStream, Stream, Version, stream::Open},
+use super::{
+    Limits, OpenError, Priority, RequestStream, Stream, Version, registry::Registry, stream::Open,
 };
+use crate::PeerId;
 
 /// A stream to be opened.
 ///
@@ -29,10 +28,9 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 #[must_use = "it is not open yet"]
 pub struct StreamBuilder {
-    host: HostHandle,
+    registry: Arc<Registry>,
     peer: PeerId,
     name: Arc<str>,
     priority: Priority,
@@ -40,9 +38,9 @@ pub struct StreamBuilder {
 }
 
 impl StreamBuilder {
-    pub(super) fn new(host: HostHandle, peer: PeerId, name: Arc<str>) -> Self {
+    pub(super) fn new(registry: Arc<Registry>, peer: PeerId, name: Arc<str>) -> Self {
         Self {
-            host,
+            registry,
             peer,
             name,
             priority: Priority::Default,
@@ -66,7 +64,7 @@ impl StreamBuilder {
     ///
     /// # Errors
     ///
-    /// When the peer is the host itself, the name is empty or longer than [`MAX_NAME_LEN`](crate::ragep2p::MAX_NAME_LEN) bytes or
+    /// When the peer is the host itself, the name is empty or longer than [`MAX_NAME_LEN`](super::MAX_NAME_LEN) bytes or
     /// taken, there are too many streams or peers, the limits cannot be, or the host is closed.
     pub fn open(self) -> Result<Stream, OpenError> {
         self.opened().map(Stream::new)
@@ -79,7 +77,7 @@ impl StreamBuilder {
     ///
     /// As [`open`](Self::open), and when the host is not of [`Version::V2`].
     pub fn open_with_requests(self) -> Result<RequestStream, OpenError> {
-        match self.host.0.registry.version() {
+        match self.registry.version() {
             Version::V1 => Err(OpenError::Version),
             Version::V2 => self.opened().map(RequestStream::new),
         }
@@ -87,13 +85,25 @@ impl StreamBuilder {
 
     fn opened(self) -> Result<Open, OpenError> {
         let limits = self.limits.try_into()?;
-        let registry = &self.host.0.registry;
-        let (peer, id) = registry.open(self.peer, &self.name, self.priority, limits)?;
+        let (peer, id) = self
+            .registry
+            .open(self.peer, &self.name, self.priority, limits)?;
         Ok(Open {
-            host: self.host,
+            registry: self.registry,
             peer,
             id,
             name: self.name,
         })
+    }
+}
+
+impl fmt::Debug for StreamBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamBuilder")
+            .field("peer", &self.peer)
+            .field("name", &self.name)
+            .field("priority", &self.priority)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }

@@ -4,10 +4,10 @@ use std::{future::Future, sync::Mutex};
 
 use tokio::task::{JoinError, JoinSet};
 
-use crate::ragep2p::peer::lock;
+use super::lock::lock;
 
 /// The tasks of a host, which end with it.
-pub(in crate::ragep2p) struct Tasks(Mutex<Option<JoinSet<()>>>);
+pub(super) struct Tasks(Mutex<Option<JoinSet<()>>>);
 
 impl Tasks {
     pub(super) fn new() -> Self {
@@ -15,7 +15,7 @@ impl Tasks {
     }
 
     /// Runs a task, unless the host has ended.
-    pub(in crate::ragep2p) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         if let Some(tasks) = &mut *lock(&self.0) {
             while let Some(ended) = tasks.try_join_next() {
                 told(ended);
