@@ -6,6 +6,8 @@ pub mod config;
 pub mod dial;
 pub mod integration;
 mod multi_server;
+#[cfg(feature = "peer-socket")]
+pub mod peer_socket;
 #[cfg(feature = "ragep2p")]
 pub mod ragep2p;
 #[cfg(feature = "ssb")]

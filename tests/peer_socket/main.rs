@@ -1,0 +1,12 @@
+//! Swarms of message sockets: over a network within the program, over one that the tests cut and forge, and over addresses.
+
+#![cfg(test)]
+
+mod addresses;
+mod closing;
+mod hostile;
+mod lab;
+mod messages;
+mod reconnect;
+mod session_data;
+mod swarms;
