@@ -46,6 +46,9 @@ pub use transport::bluetooth;
 #[cfg(feature = "channel")]
 #[doc(inline)]
 pub use transport::channel;
+#[cfg(feature = "hyperswarm")]
+#[doc(inline)]
+pub use transport::hyperswarm;
 #[cfg(feature = "net")]
 #[doc(inline)]
 pub use transport::net;

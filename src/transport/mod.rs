@@ -16,6 +16,7 @@
 //! | `wss` | as `ws` | as `ws` | as `ws`, with the end of TLS (`close_notify`) behind the Close frame | closed at once | error, `UnexpectedEof` |
 //! | `bluetooth` | the close is held until the peer's has come or the connection is dropped | nothing yet | closed; what was written goes out before | closed at once | end |
 //! | `onion`, and a listener that is reached by it | flushes; the end is held until the peer's has come or the connection is dropped | nothing yet | the end goes out, and then as for `net` | the same | end, or `ConnectionReset` where it crosses what the peer sends |
+//! | `hyperdht` | ends our direction, once all of it is acknowledged | end | as it is; cut when the peer has not ended within a second | the same | end; an error, `ConnectionReset`, when the peer destroys it or is cut off |
 //! | any `~shs`, `~noise` or `~mtls` | goodbye, then the transport's shutdown | end | as the transport | no goodbye | error, `UnexpectedEof` |
 //! | any `~gzip`, `~zstd`, `~deflate`, `~br` | end of the compressed stream, then as `~shs` | end | as the transport | no end | error, `UnexpectedEof` |
 //!
@@ -31,6 +32,8 @@ pub mod bluetooth;
 pub mod channel;
 #[cfg(any(feature = "net", feature = "unix"))]
 mod external;
+#[cfg(feature = "hyperswarm")]
+pub mod hyperswarm;
 #[cfg(any(feature = "net", feature = "unix", feature = "rn-channel"))]
 mod linger;
 #[cfg(feature = "net")]

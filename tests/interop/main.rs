@@ -29,6 +29,9 @@ mod dns;
 mod exchange;
 #[cfg(test)]
 mod greeting;
+#[cfg(feature = "hyperswarm")]
+#[cfg(test)]
+mod hyperswarm;
 #[cfg(all(test, feature = "noise"))]
 mod noise;
 #[cfg(all(test, feature = "onion"))]

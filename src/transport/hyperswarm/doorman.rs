@@ -1,0 +1,152 @@
+//! Who answers when a peer asks for a connection.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, Weak},
+    time::Duration,
+};
+
+use peeroxide_dht::{
+    hyperdht::ServerEvent,
+    hyperdht_messages::{
+        HandshakeMessage, MODE_FROM_RELAY, MODE_FROM_SECOND_RELAY, MODE_FROM_SERVER, MODE_REPLY,
+        encode_handshake_to_bytes,
+    },
+    messages::Ipv4Peer,
+};
+use tokio::{
+    sync::{Semaphore, mpsc::UnboundedReceiver},
+    time::Instant,
+};
+
+use super::{
+    meet::{Knock, socket_addr},
+    node::{Inner, lock},
+    transport::HyperSocket,
+};
+
+/// Answers handshakes as long as the node listens.
+#[derive(Clone)]
+pub(super) struct Doorman {
+    node: Weak<Inner>,
+    answered: Arc<Mutex<Answered>>,
+    busy: Arc<Semaphore>,
+}
+
+/// The last answers, by the message that they answer, and whether there was none.
+///
+/// A peer's message comes by several nodes of the DHT. Each of them gets the same answer, so that there is one connection.
+type Answered = VecDeque<(Instant, Vec<u8>, Option<Vec<u8>>)>;
+
+/// How many answers are remembered.
+const MAX_ANSWERED: usize = 256;
+
+/// How long the same message can come again.
+const REMEMBERED: Duration = Duration::from_secs(30);
+
+/// How many handshakes run at once; each costs a millisecond and what the authorization takes.
+const MAX_BUSY: usize = 64;
+
+impl Doorman {
+    pub(super) fn new(node: Weak<Inner>) -> Self {
+        Self {
+            node,
+            answered: Arc::default(),
+            busy: Arc::new(Semaphore::new(MAX_BUSY)),
+        }
+    }
+
+    /// The answer to a message, or none for a peer that is not to know of us.
+    async fn answer(&self, message: &HandshakeMessage, direct: bool) -> Option<Vec<u8>> {
+        let node = self.node.upgrade()?;
+        let door = lock(&node.door).clone()?;
+        let knock = Knock::read(&node, &message.noise).await.ok()?;
+        let grant = match node.ask(knock.key()).await {
+            Ok(grant) => grant,
+            Err(error) => {
+                tracing::debug!(remote_key = %knock.key(), %error, "a peer is refused");
+                return None;
+            }
+        };
+        // A place for it first: who gets no answer tries again.
+        let place = door.try_reserve().ok()?;
+        let answer = knock.answer().to_vec();
+        let from = message.peer_address.as_ref().and_then(socket_addr);
+        if let Some(met) = knock.meet(&node, from, direct).await.ok()? {
+            place.send(HyperSocket::new(node.clone(), met, grant));
+        }
+        Some(answer)
+    }
+
+    /// The answer that this message got before.
+    fn remembered(&self, noise: &[u8]) -> Option<Option<Vec<u8>>> {
+        let mut answered = lock(&self.answered);
+        let now = Instant::now();
+        while answered
+            .front()
+            .is_some_and(|(at, ..)| *at + REMEMBERED < now || answered.len() > MAX_ANSWERED)
+        {
+            answered.pop_front();
+        }
+        let same = answered.iter().find(|(_, message, _)| message == noise);
+        same.map(|(.., answer)| answer.clone())
+    }
+
+    /// Answers a handshake once, and remembers how.
+    async fn reply(&self, mut message: HandshakeMessage, from: Ipv4Peer) -> Option<Vec<u8>> {
+        let is_relayed = [MODE_FROM_RELAY, MODE_FROM_SECOND_RELAY].contains(&message.mode);
+        if !is_relayed {
+            message.peer_address = Some(from);
+        }
+        let noise = match self.remembered(&message.noise) {
+            Some(answer) => answer?,
+            None => {
+                let answer = self.answer(&message, !is_relayed).await;
+                let entry = (Instant::now(), message.noise, answer.clone());
+                lock(&self.answered).push_back(entry);
+                answer?
+            }
+        };
+        let reply = HandshakeMessage {
+            mode: if is_relayed {
+                MODE_FROM_SERVER
+            } else {
+                MODE_REPLY
+            },
+            noise,
+            peer_address: message.peer_address.filter(|_| is_relayed),
+            relay_address: None,
+        };
+        encode_handshake_to_bytes(&reply).ok()
+    }
+}
+
+/// Takes what the DHT has for us until it ends.
+pub(super) async fn run(mut events: UnboundedReceiver<ServerEvent>, doorman: Doorman) {
+    while let Some(event) = events.recv().await {
+        match event {
+            ServerEvent::PeerHandshake {
+                msg,
+                from,
+                reply_tx,
+                ..
+            } => {
+                let Some(node) = doorman.node.upgrade() else {
+                    return;
+                };
+                // What is too much gets no answer, and is asked again.
+                let Ok(permit) = doorman.busy.clone().try_acquire_owned() else {
+                    continue;
+                };
+                let doorman = doorman.clone();
+                node.spawn(async move {
+                    let _ = reply_tx.send(doorman.reply(msg, from).await);
+                    drop(permit);
+                });
+            }
+            // We are reached without: nobody is told to punch.
+            ServerEvent::PeerHolepunch { reply_tx, .. } => drop(reply_tx.send(None)),
+            _ => {}
+        }
+    }
+}

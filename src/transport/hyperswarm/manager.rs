@@ -1,0 +1,323 @@
+//! Who finds and dials the peers of a topic.
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+use tower::discover::Change;
+use tower_multiserver_core::{Address, BoxError, Connection, Error, Io, PublicKey};
+use tower_service::Service;
+
+use super::{
+    HyperNode, Topic,
+    node::{Inner, lock},
+    swarm::{at, dial},
+    swarm_io::SwarmIo,
+};
+
+/// The work behind a [`Swarm`](super::Swarm).
+pub(super) struct Manager<S, I> {
+    node: Weak<Inner>,
+    stack: S,
+    address: Address,
+    topic: Topic,
+    found: mpsc::Sender<Change<PublicKey, Connection<SwarmIo<I>>>>,
+    peers: Peers,
+}
+
+/// The peers of a topic, and when to dial which. Free of IO.
+#[derive(Debug, Default)]
+struct Peers(HashMap<PublicKey, Peer>);
+
+#[derive(Debug)]
+struct Peer {
+    state: State,
+    failures: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    Waiting { until: Instant },
+    Dialing,
+    Connected,
+}
+
+/// How many peers are dialed at once; as npm hyperswarm does.
+pub(super) const MAX_PARALLEL: usize = 3;
+
+/// How many keys are known of a topic. Anybody can announce many.
+const MAX_KNOWN: usize = 1024;
+
+/// When a topic is looked up and announced after it was joined, in seconds. Peers that join together miss each other at first.
+const FIRST_LOOKUPS: [u64; 5] = [0, 1, 3, 7, 20];
+
+/// And then every so many seconds, and up to a half more; as npm hyperswarm does.
+const LOOKUPS: u64 = 600;
+
+/// How many seconds to wait after so many failures, and up to a half more; as npm hyperswarm does.
+const BACKOFF: [u64; 4] = [1, 5, 15, 600];
+
+/// How many seconds to wait where the peer has reached us instead, and up to a half more.
+const REACHED: u64 = 30;
+
+type LookedUp = Option<Result<Vec<PublicKey>, Error>>;
+
+impl<S, I> Manager<S, I>
+where
+    S: Service<Address, Response = Connection<I>, Error: Into<BoxError>, Future: Send>,
+    S: Clone + Send + 'static,
+    I: Io,
+{
+    pub(super) fn new(
+        node: &Arc<Inner>,
+        stack: S,
+        address: Address,
+        topic: Topic,
+        found: mpsc::Sender<Change<PublicKey, Connection<SwarmIo<I>>>>,
+    ) -> Self {
+        Self {
+            node: Arc::downgrade(node),
+            stack,
+            address,
+            topic,
+            found,
+            peers: Peers::default(),
+        }
+    }
+
+    /// Runs until the topic is left.
+    pub(super) async fn run(self, left: oneshot::Receiver<()>) {
+        tokio::select! {
+            _ = left => {}
+            () = self.manage() => {}
+        }
+    }
+
+    async fn manage(mut self) {
+        let (lost, mut losses) = mpsc::unbounded_channel();
+        let mut dials: JoinSet<(PublicKey, Result<Connection<I>, Error>)> = JoinSet::new();
+        let joined = Instant::now();
+        let mut firsts = FIRST_LOOKUPS.into_iter();
+        let mut looking: BoxFuture<'static, LookedUp> = self.look_up(joined);
+        loop {
+            let now = Instant::now();
+            while dials.len() < MAX_PARALLEL
+                && let Some(key) = self.peers.take_due(now)
+            {
+                let dial = dial(self.stack.clone(), at(&self.address, &key));
+                dials.spawn(async move { (key, dial.await) });
+            }
+            let due = match dials.len() < MAX_PARALLEL {
+                true => self.peers.next_due(),
+                false => None,
+            };
+            let retry = async {
+                match due {
+                    Some(due) => sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let change = tokio::select! {
+                looked_up = &mut looking => {
+                    match looked_up {
+                        None => return,
+                        Some(Ok(keys)) => {self.peers.saw(keys, Instant::now())},
+                        Some(Err(error)) => tracing::debug!(%error, "a topic could not be looked up"),
+                    }
+                    let next = match firsts.next() {
+                        Some(after) => joined + Duration::from_secs(after),
+                        None => Instant::now() + jittered(LOOKUPS),
+                    };
+                    looking = self.look_up(next.max(Instant::now()));
+                    continue;
+                }
+                Some(Ok((key, dialed))) = dials.join_next() => match dialed {
+                    Ok(connection) => {
+                        self.peers.connected(key);
+                        let lost = lost.clone();
+                        let connection = connection.map(|io| SwarmIo::new(io, key, lost));
+                        Change::Insert(key, connection)
+                    }
+                    Err(error) => {
+                        tracing::debug!(%error, "a found peer was not reached");
+                        self.peers.failed(key, reached_us(&error), Instant::now());
+                        continue;
+                    }
+                },
+                Some(key) = losses.recv() => {
+                    self.peers.lost(key, Instant::now());
+                    Change::Remove(key)
+                }
+                () = retry => continue,
+            };
+            if self.found.send(change).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Announces the topic if the node is reached, and looks it up. None if the node is gone.
+    fn look_up(&self, at: Instant) -> BoxFuture<'static, LookedUp> {
+        let (node, topic) = (self.node.clone(), self.topic);
+        Box::pin(async move {
+            sleep_until(at).await;
+            let node = HyperNode(node.upgrade()?);
+            let listens = lock(&node.0.door).is_some();
+            if listens && let Err(error) = node.announce(topic).await {
+                tracing::debug!(%error, "a topic could not be announced");
+            }
+            Some(node.lookup(topic).await)
+        })
+    }
+}
+
+impl Peers {
+    /// These keys are announced.
+    fn saw(&mut self, keys: Vec<PublicKey>, now: Instant) {
+        // Who is announced no longer and cannot be reached is forgotten.
+        self.0.retain(|key, peer| {
+            let is_in_use = !matches!(peer.state, State::Waiting { .. });
+            is_in_use || peer.failures < BACKOFF.len() || keys.contains(key)
+        });
+        for key in keys {
+            if self.0.len() < MAX_KNOWN {
+                self.0.entry(key).or_insert(Peer {
+                    state: State::Waiting { until: now },
+                    failures: 0,
+                });
+            }
+        }
+    }
+
+    /// A peer to dial now.
+    fn take_due(&mut self, now: Instant) -> Option<PublicKey> {
+        let due = |(_, peer): &(&PublicKey, &mut Peer)| match peer.state {
+            State::Waiting { until } => until <= now,
+            _ => false,
+        };
+        let (key, peer) = self.0.iter_mut().find(due)?;
+        peer.state = State::Dialing;
+        Some(*key)
+    }
+
+    /// When the next peer is to be dialed.
+    fn next_due(&self) -> Option<Instant> {
+        let waiting = self.0.values().filter_map(|peer| match peer.state {
+            State::Waiting { until } => Some(until),
+            _ => None,
+        });
+        waiting.min()
+    }
+
+    fn connected(&mut self, key: PublicKey) {
+        if let Some(peer) = self.0.get_mut(&key) {
+            peer.state = State::Connected;
+            peer.failures = 0;
+        }
+    }
+
+    fn failed(&mut self, key: PublicKey, reached_us: bool, now: Instant) {
+        if let Some(peer) = self.0.get_mut(&key) {
+            let wait = match reached_us {
+                true => REACHED,
+                false => {
+                    peer.failures += 1;
+                    BACKOFF[peer.failures.min(BACKOFF.len()) - 1]
+                }
+            };
+            let until = now + jittered(wait);
+            peer.state = State::Waiting { until };
+        }
+    }
+
+    fn lost(&mut self, key: PublicKey, now: Instant) {
+        if let Some(peer) = self.0.get_mut(&key) {
+            let until = now + jittered(BACKOFF[0]);
+            peer.state = State::Waiting { until };
+        }
+    }
+}
+
+/// So many seconds, and up to a half more, so that peers do not act in step.
+fn jittered(seconds: u64) -> Duration {
+    Duration::from_millis(seconds * 1000 + fastrand::u64(..=seconds * 500))
+}
+
+/// Whether the peer's own connection was there first.
+fn reached_us(error: &Error) -> bool {
+    let source = std::error::Error::source(error);
+    let error = source.and_then(|source| source.downcast_ref::<io::Error>());
+    let kind = error.map(io::Error::kind);
+    [
+        Some(io::ErrorKind::AlreadyExists),
+        Some(io::ErrorKind::ConnectionAborted),
+    ]
+    .contains(&kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(count: u16) -> Vec<PublicKey> {
+        let key = |n: u16| {
+            let mut bytes = [0; 32];
+            bytes[..2].copy_from_slice(&n.to_be_bytes());
+            PublicKey::from_bytes(bytes)
+        };
+        (0..count).map(key).collect()
+    }
+
+    #[tokio::test]
+    async fn ten_thousand_announced_keys_are_a_thousand_peers() {
+        let mut peers = Peers::default();
+        peers.saw(keys(10_000), Instant::now());
+        assert_eq!(peers.0.len(), MAX_KNOWN);
+    }
+
+    #[tokio::test]
+    async fn an_hour_of_failures_makes_ten_dials_and_no_more() {
+        let mut peers = Peers::default();
+        let began = Instant::now();
+        let mut now = began;
+        let [key] = keys(1)[..] else { unreachable!() };
+        peers.saw(vec![key], now);
+        let mut dials = 0;
+        while now < began + Duration::from_secs(3600) {
+            assert_eq!(peers.take_due(now), Some(key));
+            assert_eq!(peers.take_due(now), None);
+            dials += 1;
+            peers.failed(key, false, now);
+            now = peers.next_due().unwrap();
+        }
+        assert!((4..=10).contains(&dials), "{dials}");
+    }
+
+    #[tokio::test]
+    async fn who_is_lost_is_dialed_again_after_a_second_or_so_and_who_is_gone_is_forgotten() {
+        let mut peers = Peers::default();
+        let now = Instant::now();
+        let [key] = keys(1)[..] else { unreachable!() };
+        peers.saw(vec![key], now);
+        peers.take_due(now);
+        peers.connected(key);
+        peers.saw(Vec::new(), now);
+        peers.lost(key, now);
+        let due = peers.next_due().unwrap();
+        assert!(due >= now + Duration::from_secs(1) && due <= now + Duration::from_millis(1500));
+        for _ in 0..BACKOFF.len() {
+            peers.failed(key, false, now);
+        }
+        peers.saw(Vec::new(), now);
+        assert_eq!(peers.next_due(), None);
+    }
+}

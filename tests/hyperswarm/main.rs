@@ -1,0 +1,10 @@
+//! Hyperswarm between our own nodes, on a DHT of their own on the loopback interface.
+
+#[cfg(test)]
+mod ends;
+#[cfg(test)]
+mod lab;
+#[cfg(test)]
+mod peers;
+#[cfg(test)]
+mod swarm;
