@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tokio::time::Duration;
+use tokio::time::{Duration, timeout};
 use tower_multiserver::{
     PeerId,
     ragep2p::{
@@ -11,7 +11,7 @@ use tower_multiserver::{
     },
 };
 
-use crate::lab::{DIAL_INTERVAL, bare, id, identity, recv};
+use crate::lab::{DIAL_INTERVAL, PATIENCE, bare, id, identity};
 
 const DIGEST: GroupDigest = GroupDigest::from_bytes([7; 32]);
 
@@ -53,8 +53,17 @@ impl Member {
     async fn meets(&self, other: &Self) {
         let ours = self.host.stream(other.host.id(), "meeting").open().unwrap();
         let mut theirs = other.host.stream(self.host.id(), "meeting").open().unwrap();
-        let _ = ours.send("met").unwrap();
-        assert_eq!(recv(&mut theirs).await, b"met");
+        let meeting = async {
+            loop {
+                let _ = ours.send("met").unwrap();
+                // What is on its way when both dial each other may be lost with the connection that goes.
+                if let Ok(met) = timeout(DIAL_INTERVAL * 2, theirs.recv()).await {
+                    assert_eq!(met.unwrap(), "met");
+                    break;
+                }
+            }
+        };
+        timeout(PATIENCE, meeting).await.expect("they meet in time");
     }
 }
 
