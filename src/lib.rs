@@ -5,6 +5,7 @@
 pub mod config;
 pub mod dial;
 pub mod integration;
+mod lock;
 mod multi_server;
 #[cfg(feature = "peer-socket")]
 pub mod peer_socket;

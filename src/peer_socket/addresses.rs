@@ -18,8 +18,8 @@ use super::{
     Topic,
     choice::{Choice, Chosen},
     network::{Link, Membership, Network, Node, Presence},
-    swarm::lock,
 };
+use crate::lock::lock;
 use crate::{
     ACCEPT_TIMEOUT, Address, Connection, DIAL_TIMEOUT, Error, ErrorKind, Identity, Listening,
     MultiAddress, MultiServer, PeerAddr, PublicKey, Scope, within,

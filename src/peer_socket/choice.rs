@@ -21,7 +21,7 @@ use tokio::{
     sync::Notify,
 };
 
-use super::swarm::lock;
+use crate::lock::lock;
 use crate::{Io, PublicKey};
 
 const GREETING: &[u8; 13] = b"peersocket/1\n";

@@ -23,8 +23,9 @@ use super::{
     network::{Link, Node, Presence},
     peers::Options,
     session_data,
-    swarm::{SwarmShared, lock},
+    swarm::SwarmShared,
 };
+use crate::lock::lock;
 use crate::{Error, ErrorKind, PublicKey};
 
 /// How long the authorization of a peer may take.

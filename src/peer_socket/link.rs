@@ -23,8 +23,9 @@ use super::{
     mux::{Mux, Number},
     network::{FrameSink, FrameStream, Link},
     socket::Socket,
-    swarm::{SwarmShared, lock},
+    swarm::SwarmShared,
 };
+use crate::lock::lock;
 
 /// The protocol of the channels.
 pub(super) const PROTOCOL: &str = "peersocket/1";

@@ -12,8 +12,8 @@ use tokio::{io::duplex, sync::mpsc};
 use super::{
     Topic,
     network::{Link, Membership, Network, Node, Presence},
-    swarm::lock,
 };
+use crate::lock::lock;
 use crate::{Error, Identity, PublicKey};
 
 /// A network within one program, for tests and for trying things out. Clones are of the same.

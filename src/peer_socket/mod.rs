@@ -51,8 +51,8 @@
 //!
 //! # On the wire
 //!
-//! A connection carries frames of [protomux](https://www.npmjs.com/package/protomux) 3, in front of each its length in three
-//! bytes, the lowest first, where the network keeps no borders. A swarm is a channel of the protocol `peersocket/1`, whose id
+//! A connection carries frames after those of [protomux](https://www.npmjs.com/package/protomux) 3, in front of each its length
+//! in three bytes, the lowest first, where the network keeps no borders. A swarm is a channel of the protocol `peersocket/1`, whose id
 //! is the BLAKE2b-256 of the [`Topic`] with the hash of the connection as the key. With the opening go the length of the
 //! session data, as protomux writes lengths, and the session data as JSON, of no length if there is none. The messages on
 //! it, of type 0 and, where session data changes, 1, are the protocol buffers of 2018:

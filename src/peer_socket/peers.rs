@@ -10,7 +10,8 @@ use blake2::{Blake2b, Digest as _, digest::consts::U32};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use serde_json::Value;
 
-use super::{PeerInfo, Swarm, SwarmId, home::HomeOwner, network::Network, swarm::lock};
+use super::{PeerInfo, Swarm, SwarmId, home::HomeOwner, network::Network};
+use crate::lock::lock;
 use crate::{Error, Identity, PublicKey, Seed};
 
 /// How many peers there may be at once, unless set.

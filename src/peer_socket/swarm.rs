@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        Arc, Mutex, OnceLock, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -23,6 +23,7 @@ use super::{
     socket::Socket,
 };
 use crate::PublicKey;
+use crate::lock::lock;
 
 /// How many events a subscriber may be behind. Each may hold on to a socket that has ended, and what waits in that.
 const EVENTS: usize = 64;
@@ -362,9 +363,4 @@ impl fmt::Debug for Swarm {
             .field("ready_state", &self.ready_state())
             .finish_non_exhaustive()
     }
-}
-
-/// What is behind it is whole whenever the lock is free, also after a panic.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

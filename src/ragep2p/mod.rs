@@ -46,7 +46,6 @@ mod host;
 mod install;
 mod limits;
 mod link;
-mod lock;
 mod meter;
 mod metrics;
 mod mux;

@@ -15,12 +15,12 @@ use super::{
     Meter, OpenError, RateLimit, StreamId, TokenBucket, Version,
     allowance::{Allowed, CONNECTION_ALLOWANCE},
     limits::ValidLimits,
-    lock::lock,
     metrics::PeerMetrics,
     mux::Mux,
     taper::Taper,
 };
 use crate::PeerId;
+use crate::lock::lock;
 
 /// A peer to which there is a stream. It is there from the opening of the first to the closing of the last.
 pub(super) struct Peer {

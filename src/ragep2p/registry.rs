@@ -9,8 +9,9 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     MAX_NAME_LEN, MAX_PEERS, Meter, OpenError, Priority, RateLimit, StreamId, Version,
-    limits::ValidLimits, lock::lock, peer::Peer,
+    limits::ValidLimits, peer::Peer,
 };
+use crate::lock::lock;
 use crate::{self as root, Authorize, BoxError, PeerId};
 
 /// The peers to which there are streams. Nobody else is let in.

@@ -4,7 +4,7 @@ use std::{future::Future, sync::Mutex};
 
 use tokio::task::{JoinError, JoinSet};
 
-use super::lock::lock;
+use crate::lock::lock;
 
 /// The tasks of a host, which end with it.
 pub(super) struct Tasks(Mutex<Option<JoinSet<()>>>);

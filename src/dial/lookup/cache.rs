@@ -3,11 +3,12 @@
 use std::{
     collections::HashMap,
     error, fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     task::{Context, Poll},
     time::Duration,
 };
 
+use crate::lock::lock;
 use futures_util::{
     FutureExt as _,
     future::{BoxFuture, WeakShared},
@@ -171,10 +172,6 @@ fn make_room(kept: &mut HashMap<Name, Kept>, name: &Name) {
     if let Some(first) = first.map(|(name, _)| name.clone()) {
         kept.remove(&first);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<L: Clone> Clone for Cache<L> {

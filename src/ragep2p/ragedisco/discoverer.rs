@@ -14,9 +14,10 @@ use super::{
     MAX_MESSAGE_LEN, Registry, STREAM_NAME, Store, message_rate,
     service::{Discovery, Receiver, Sender, Streams},
 };
+use crate::lock::lock;
 use crate::{
     Address, BoxError, Identity, PeerId,
-    ragep2p::{Discoverer, HostHandle, Limits, RateLimit, lock::lock},
+    ragep2p::{Discoverer, HostHandle, Limits, RateLimit},
 };
 
 /// Finds peers by what they tell each other over the streams of a host. Clones are of the same.

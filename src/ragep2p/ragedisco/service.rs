@@ -20,7 +20,7 @@ use super::{
     Added, CounterSpent, Endpoints, Entry, Group, GroupDigest, GroupError, Incoming, MIN_INTERVAL,
     Outgoing, Received, Registry, Removed, SAVE_INTERVAL, Store, metrics::Metrics,
 };
-use crate::ragep2p::lock::lock;
+use crate::lock::lock;
 
 /// Opens the streams of the name [`STREAM_NAME`](super::STREAM_NAME), with the limits that stand beside it.
 pub(in crate::ragep2p) trait Streams: Send + 'static {

@@ -6,11 +6,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use crate::lock::lock;
 use tower_multiserver_core::{Error, ErrorKind, PublicKey};
 
 use super::{
     io::{Failure, Shared},
-    node::lock,
     raw::Moved,
 };
 

@@ -21,9 +21,10 @@ use tokio::{
 
 use super::{
     meet::{Knock, socket_addr},
-    node::{Inner, lock},
+    node::Inner,
     transport::HyperSocket,
 };
+use crate::lock::lock;
 
 /// Answers handshakes as long as the node listens.
 #[derive(Clone)]

@@ -8,7 +8,8 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::{admission::Ticket, node::lock, raw::Moved};
+use super::{admission::Ticket, raw::Moved};
+use crate::lock::lock;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::Notify,

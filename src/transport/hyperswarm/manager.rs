@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use crate::lock::lock;
 use futures_util::future::BoxFuture;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -19,7 +20,7 @@ use tower_service::Service;
 
 use super::{
     HyperNode, Topic,
-    node::{Inner, lock},
+    node::Inner,
     swarm::{at, dial},
     swarm_io::SwarmIo,
 };

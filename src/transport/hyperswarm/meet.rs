@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use crate::lock::lock;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use libudx::{UdxError, UdxStream};
 use peeroxide_dht::{
@@ -24,7 +25,7 @@ use tokio::sync::oneshot;
 use tower_multiserver_core::{BoxError, Error, ErrorKind, PublicKey, Scope};
 
 use super::{
-    node::{Inner, failed, lock, not_found},
+    node::{Inner, failed, not_found},
     raw::{Moved, Raw},
     udx::Stream,
 };

@@ -4,12 +4,13 @@ use std::{
     fmt, io,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use crate::lock::lock;
 use futures_util::future::BoxFuture;
 use libudx::{UdxRuntime, UdxSocket};
 use peeroxide_dht::{
@@ -324,10 +325,6 @@ impl Drop for Inner {
         // The node's own task does not end by itself. This takes no longer than a message to it.
         self.runtime.spawn(async move { dht.destroy().await });
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why the DHT did not do what it should.

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use crate::lock::lock;
 use futures_util::future::{BoxFuture, Either, select};
 use peeroxide_dht::crypto::hash;
 use tokio::{
@@ -27,7 +28,7 @@ use super::{
     io::Shared,
     meet::{self, Met, Opened},
     names::{Key, MaybeKey, key_section},
-    node::{Grant, Inner, lock},
+    node::{Grant, Inner},
     pump::Pump,
 };
 

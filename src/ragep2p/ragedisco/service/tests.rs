@@ -14,6 +14,7 @@ use super::{
     },
     *,
 };
+use crate::lock::lock;
 
 /// deltaReconcile.
 const EVERY: Duration = Duration::from_secs(60);

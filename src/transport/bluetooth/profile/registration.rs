@@ -3,10 +3,11 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, Weak},
     time::Duration,
 };
 
+use crate::lock::lock;
 use bluer::{
     ErrorKind as Kind, Session, Uuid,
     rfcomm::{ConnectRequest, Profile, ProfileHandle, ReqError, Role, Stream},
@@ -216,9 +217,4 @@ async fn hand_on(mut requests: ProfileHandle, routes: Arc<Routes>) {
             request.reject(ReqError::Rejected);
         }
     }
-}
-
-/// What is locked is whole whenever the lock is free, also after a panic.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

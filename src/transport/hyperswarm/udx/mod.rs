@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use self::{packet::Packet, port::Relays, state::State};
-use super::node::lock;
+use crate::lock::lock;
 
 pub(super) use self::port::Port;
 

@@ -3,6 +3,7 @@
 //! A socket of `libudx` hands packets to streams of its own only. Two of those relay for each stream of ours: one on the node's
 //! socket, which peers know, and one on a socket between it and ours, both on the loopback interface.
 
+use crate::lock::lock;
 use std::{
     collections::HashMap,
     io,
@@ -13,8 +14,6 @@ use std::{
 use libudx::{UdxError, UdxRuntime, UdxSocket, UdxStream};
 use socket2::SockRef;
 use tokio::{net::UdpSocket, sync::mpsc};
-
-use super::super::node::lock;
 
 /// The sockets of a node on the loopback interface.
 pub(in super::super) struct Port {
