@@ -17,7 +17,7 @@ use tokio::{
 use super::{
     Topic,
     choice::{Choice, Chosen},
-    network::{Link, Membership, Network, Node, Presence},
+    network::{Guard, Link, Membership, Network, Node, Presence},
 };
 use crate::lock::lock;
 use crate::{
@@ -150,7 +150,7 @@ impl AddressNetwork {
 }
 
 impl Network for AddressNetwork {
-    fn open(&self, identity: Identity) -> BoxFuture<'_, Result<Presence, Error>> {
+    fn open(&self, identity: Identity, _: Guard) -> BoxFuture<'_, Result<Presence, Error>> {
         async move {
             let own = identity.public_key();
             let stacks = (self.shared.stacks)(identity);

@@ -28,9 +28,6 @@ use super::{
 use crate::lock::lock;
 use crate::{Error, ErrorKind, PublicKey};
 
-/// How long the authorization of a peer may take.
-const AUTHORIZE_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How long the connections may take to end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -245,9 +242,9 @@ impl Home {
             peer,
             serial: entry.serial,
         };
-        let asked = timeout(AUTHORIZE_TIMEOUT, self.options.authorize(link.info));
+        let ask = async { link.authorized || self.options.authorize(link.info).await };
         let allowed = tokio::select! {
-            allowed = asked => allowed.unwrap_or(false),
+            allowed = ask => allowed,
             () = entry.closing.cancelled() => false,
         };
         match allowed {

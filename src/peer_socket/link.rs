@@ -117,12 +117,14 @@ pub(super) async fn run(home: &Home, link: Link, entry: &LinkEntry) {
     let mut ended = Ended(&shared, CloseReason::Reset);
     let result = tokio::select! {
         result = shared.read(frames, keep_alive) => result,
-        result = shared.write(&mut sink, keep_alive) => result,
-        () = entry.closing.cancelled() => Ok(()),
+        Err(error) = shared.write(&mut sink, keep_alive) => Err(error),
+        () = entry.closing.cancelled() => Ok(match entry.replaced.load(Ordering::Acquire) {
+            true => CloseReason::Reset,
+            false => CloseReason::Local,
+        }),
     };
     ended.1 = match result {
-        Ok(()) if entry.replaced.load(Ordering::Acquire) => CloseReason::Reset,
-        Ok(()) => CloseReason::Local,
+        Ok(reason) => reason,
         Err(error) => reason(&error),
     };
     let peer = shared.info.id;
@@ -153,13 +155,18 @@ impl Drop for Ended<'_, '_> {
 }
 
 impl Shared<'_> {
-    async fn read(&self, mut frames: FrameStream, keep_alive: bool) -> io::Result<()> {
+    async fn read(&self, mut frames: FrameStream, keep_alive: bool) -> io::Result<CloseReason> {
         loop {
             let next = match keep_alive {
                 true => timeout(SILENCE, frames.next()).await?,
                 false => frames.next().await,
             };
-            let frame = next.ok_or(io::ErrorKind::UnexpectedEof)??;
+            let frame = match next {
+                Some(frame) => frame?,
+                // Such a stream tells its end from a loss.
+                None if !keep_alive => return Ok(CloseReason::Remote),
+                None => return Err(io::ErrorKind::UnexpectedEof.into()),
+            };
             self.lock().mux.receive(frame);
             while self.handle_event().await? {}
             self.entry.work.notify_one();

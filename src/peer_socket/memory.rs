@@ -11,7 +11,7 @@ use tokio::{io::duplex, sync::mpsc};
 
 use super::{
     Topic,
-    network::{Link, Membership, Network, Node, Presence},
+    network::{Guard, Link, Membership, Network, Node, Presence},
 };
 use crate::lock::lock;
 use crate::{Error, Identity, PublicKey};
@@ -117,7 +117,7 @@ impl MemoryHub {
 }
 
 impl Network for MemoryHub {
-    fn open(&self, identity: Identity) -> BoxFuture<'_, Result<Presence, Error>> {
+    fn open(&self, identity: Identity, _: Guard) -> BoxFuture<'_, Result<Presence, Error>> {
         let key = identity.public_key();
         let (sender, receiver) = mpsc::channel(LINKS);
         lock(&self.0).nodes.insert(key, sender.clone());

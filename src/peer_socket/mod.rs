@@ -73,6 +73,8 @@ mod choice;
 mod compact;
 mod frame;
 mod home;
+#[cfg(feature = "hyperswarm")]
+mod hyper;
 mod incoming;
 mod io;
 mod lengths;
@@ -92,6 +94,8 @@ mod swarm;
 mod topic;
 mod varint;
 
+#[cfg(feature = "hyperswarm")]
+pub use self::hyper::HyperNetwork;
 pub use self::{
     addresses::AddressNetwork,
     bare::BareSocket,
@@ -101,7 +105,7 @@ pub use self::{
     malformed::Malformed,
     memory::MemoryHub,
     message::Message,
-    network::{Link, Membership, Network, Node, Presence},
+    network::{Guard, Link, Membership, Network, Node, Presence},
     peers::{DEFAULT_MAX_MESSAGE, DEFAULT_MAX_PEERS, PeerSockets, PeerSocketsBuilder},
     session_data::SessionDataTooLong,
     socket::{PeerInfo, PeerSocket, SocketSink, SocketStream},

@@ -1,6 +1,6 @@
 //! What carries swarms: a small trait, and the connections that it hands over.
 
-use std::{fmt, io, net::SocketAddr, pin::Pin};
+use std::{fmt, io, net::SocketAddr, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use futures_core::{Stream, stream::BoxStream};
@@ -10,6 +10,7 @@ use tokio_util::codec::Framed;
 use super::{
     PeerInfo, Topic,
     lengths::{Lengths, Prefix},
+    peers::Options,
 };
 use crate::{BoxIo, Error, Identity, Io, PublicKey};
 
@@ -19,8 +20,14 @@ use crate::{BoxIo, Error, Identity, Io, PublicKey};
 /// many topics they share. All swarms of that peer go over it.
 pub trait Network: Send + Sync + 'static {
     /// Appears on the network under this identity. Each origin and debug identity does so by itself.
-    fn open(&self, identity: Identity) -> BoxFuture<'_, Result<Presence, Error>>;
+    ///
+    /// The guard is for networks that can ask it before they connect. About all other links it is asked later.
+    fn open(&self, identity: Identity, guard: Guard) -> BoxFuture<'_, Result<Presence, Error>>;
 }
+
+/// Who is let in: what [`authorize`](super::PeerSocketsBuilder::authorize) says, less those who are banned.
+#[derive(Clone)]
+pub struct Guard(Arc<Options>);
 
 /// One identity on a network. It is no more once it is dropped.
 pub struct Presence {
@@ -52,6 +59,7 @@ pub trait Membership: Send + Sync + 'static {
 pub struct Link {
     pub(super) info: PeerInfo,
     pub(super) handshake_hash: [u8; 64],
+    pub(super) authorized: bool,
     pub(super) body: Body,
     pub(super) lease: Option<Box<dyn Send>>,
 }
@@ -63,6 +71,28 @@ pub(super) enum Body {
 
 pub(super) type FrameStream = BoxStream<'static, io::Result<Bytes>>;
 pub(super) type FrameSink = Pin<Box<dyn Sink<Bytes, Error = io::Error> + Send>>;
+
+impl Guard {
+    pub(super) fn new(options: Arc<Options>) -> Self {
+        Self(options)
+    }
+
+    /// Whether a peer is let in that has proved its key, or that we are about to dial; where it is, if that is known, and
+    /// whether we dial. A link to one who is let in is [`authorized`](Link::authorized).
+    pub async fn lets_in(
+        &self,
+        peer: PublicKey,
+        address: Option<SocketAddr>,
+        initiator: bool,
+    ) -> bool {
+        let info = PeerInfo {
+            id: peer,
+            address,
+            initiator,
+        };
+        !self.0.is_banned(&peer) && self.0.authorize(info).await
+    }
+}
 
 impl Presence {
     /// A presence whose connections come from `links`, whoever dialed.
@@ -84,6 +114,9 @@ impl Link {
     }
 
     /// A link over a stream that keeps message borders, bounds their length, and notices by itself when the peer is gone.
+    ///
+    /// The end of the stream is that of the peer in good order; an error of kind [`TimedOut`](io::ErrorKind::TimedOut) says
+    /// that it fell silent, and any other that the connection is lost.
     pub fn over_frames(
         frames: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
         sink: impl Sink<Bytes, Error = io::Error> + Send + 'static,
@@ -102,6 +135,7 @@ impl Link {
                 initiator: false,
             },
             handshake_hash,
+            authorized: false,
             body,
             lease: None,
         }
@@ -118,6 +152,13 @@ impl Link {
     #[must_use]
     pub fn initiator(mut self, initiator: bool) -> Self {
         self.info.initiator = initiator;
+        self
+    }
+
+    /// Says that the [guard](Guard) has let the peer in, so that it is not asked again.
+    #[must_use]
+    pub fn authorized(mut self) -> Self {
+        self.authorized = true;
         self
     }
 
@@ -144,6 +185,12 @@ impl Body {
                 )
             }
         }
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").finish_non_exhaustive()
     }
 }
 

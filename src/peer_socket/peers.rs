@@ -4,13 +4,19 @@ use std::{
     collections::{HashMap, HashSet},
     fmt,
     sync::{Arc, Mutex, Weak},
+    time::Duration,
 };
 
 use blake2::{Blake2b, Digest as _, digest::consts::U32};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use serde_json::Value;
+use tokio::time::timeout;
 
-use super::{PeerInfo, Swarm, SwarmId, home::HomeOwner, network::Network};
+use super::{
+    PeerInfo, Swarm, SwarmId,
+    home::HomeOwner,
+    network::{Guard, Network},
+};
 use crate::lock::lock;
 use crate::{Error, Identity, PublicKey, Seed};
 
@@ -77,6 +83,9 @@ pub(super) struct Options {
     authorize: Option<Hook>,
     banned: Mutex<HashSet<PublicKey>>,
 }
+
+/// How long the authorization of a peer may take.
+const AUTHORIZE_TIMEOUT: Duration = Duration::from_secs(10);
 
 type Hook = Box<dyn Fn(PeerInfo) -> BoxFuture<'static, bool> + Send + Sync>;
 
@@ -197,7 +206,8 @@ impl PeerSockets {
         homes.retain(|_, home| home.strong_count() > 0);
         let identity = self.identity();
         let key = identity.public_key();
-        let presence = self.shared.network.open(identity).await?;
+        let guard = Guard::new(self.shared.options.clone());
+        let presence = self.shared.network.open(identity, guard).await?;
         let home = HomeOwner::start(key, self.shared.options.clone(), presence);
         homes.insert(name, Arc::downgrade(&home));
         let mut owners = lock(&self.shared.owners);
@@ -302,9 +312,13 @@ impl Options {
         lock(&self.banned).contains(peer)
     }
 
+    /// Who has not got an answer in time is not let in.
     pub(super) async fn authorize(&self, peer: PeerInfo) -> bool {
         match &self.authorize {
-            Some(authorize) => authorize(peer).await,
+            Some(authorize) => {
+                let asked = timeout(AUTHORIZE_TIMEOUT, authorize(peer));
+                asked.await.unwrap_or(false)
+            }
             None => true,
         }
     }

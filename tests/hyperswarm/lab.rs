@@ -58,6 +58,11 @@ impl Lab {
         local(identity(seed)).bootstrap([&self.bootstrap])
     }
 
+    /// The address of the first node.
+    pub(crate) fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
     pub(crate) async fn node(&self, seed: u8) -> HyperNode {
         self.builder(seed).spawn().await.unwrap()
     }

@@ -7,4 +7,6 @@ mod lab;
 #[cfg(test)]
 mod peers;
 #[cfg(test)]
+mod sockets;
+#[cfg(test)]
 mod swarm;

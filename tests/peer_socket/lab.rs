@@ -17,8 +17,8 @@ use tokio::{
 use tower_multiserver::{
     Error, Identity, PublicKey,
     peer_socket::{
-        Link, Malformed, Membership, MemoryHub, Message, Network, Node, PeerSocket, PeerSockets,
-        Presence, Swarm, SwarmId, Topic,
+        Guard, Link, Malformed, Membership, MemoryHub, Message, Network, Node, PeerSocket,
+        PeerSockets, Presence, Swarm, SwarmId, Topic,
     },
 };
 
@@ -186,7 +186,7 @@ impl Wire {
 }
 
 impl Network for Lab {
-    fn open(&self, identity: Identity) -> BoxFuture<'_, Result<Presence, Error>> {
+    fn open(&self, identity: Identity, _: Guard) -> BoxFuture<'_, Result<Presence, Error>> {
         let (sender, receiver) = mpsc::channel(8);
         self.0.lock().unwrap().insert(identity.public_key(), sender);
         let links = stream::unfold(receiver, async |mut receiver| {

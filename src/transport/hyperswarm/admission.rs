@@ -10,8 +10,8 @@ use crate::lock::lock;
 use tower_multiserver_core::{Error, ErrorKind, PublicKey};
 
 use super::{
-    io::{Failure, Shared},
     raw::Moved,
+    shared::{Failure, Shared},
 };
 
 /// Who is connected with a node that has joined a topic.

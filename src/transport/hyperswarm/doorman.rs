@@ -62,7 +62,8 @@ impl Doorman {
         let node = self.node.upgrade()?;
         let door = lock(&node.door).clone()?;
         let knock = Knock::read(&node, &message.noise).await.ok()?;
-        let grant = match node.ask(knock.key()).await {
+        let from = message.peer_address.as_ref().and_then(socket_addr);
+        let grant = match node.ask(knock.key(), from, false).await {
             Ok(grant) => grant,
             Err(error) => {
                 tracing::debug!(remote_key = %knock.key(), %error, "a peer is refused");
@@ -72,7 +73,6 @@ impl Doorman {
         // A place for it first: who gets no answer tries again.
         let place = door.try_reserve().ok()?;
         let answer = knock.answer().to_vec();
-        let from = message.peer_address.as_ref().and_then(socket_addr);
         if let Some(met) = knock.meet(&node, from, direct).await.ok()? {
             place.send(HyperSocket::new(node.clone(), met, grant));
         }

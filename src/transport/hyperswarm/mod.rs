@@ -66,10 +66,12 @@ mod doorman;
 mod io;
 mod manager;
 mod meet;
+mod messages;
 mod names;
 mod node;
 mod pump;
 mod raw;
+mod shared;
 mod swarm;
 mod swarm_io;
 mod transport;
@@ -77,6 +79,7 @@ mod udx;
 
 pub use self::{
     io::HyperIo,
+    messages::HyperMessages,
     names::Topic,
     node::{HyperNode, HyperNodeBuilder},
     swarm::{HyperSwarm, Swarm},

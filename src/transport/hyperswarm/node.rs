@@ -59,6 +59,7 @@ pub struct HyperNodeBuilder {
     idle: Duration,
     max_peers: usize,
     hook: Hook,
+    gate: Option<Gate>,
 }
 
 pub(super) struct Inner {
@@ -74,6 +75,7 @@ pub(super) struct Inner {
     /// Held while the own key is announced or taken back, so that the later of two has the last word.
     pub(super) announcing: tokio::sync::Mutex<()>,
     hook: Hook,
+    gate: Option<Gate>,
     /// How many topics are joined.
     pub(super) topics: AtomicUsize,
     tasks: Mutex<JoinSet<()>>,
@@ -82,6 +84,9 @@ pub(super) struct Inner {
 
 /// The authorization, its grant as a fact to record.
 type Hook = Arc<dyn Fn(Peer) -> BoxFuture<'static, Result<Grant, Error>> + Send + Sync>;
+/// Whether this key may connect, seen at this address; and whether it is we who dial.
+pub(crate) type Gate =
+    Arc<dyn Fn(PublicKey, Option<SocketAddr>, bool) -> BoxFuture<'static, bool> + Send + Sync>;
 pub(super) type Grant = Box<dyn FnOnce(&mut Info) + Send>;
 
 /// As many as npm hyperswarm takes.
@@ -101,6 +106,7 @@ impl HyperNode {
             idle: IDLE_TIMEOUT,
             max_peers: MAX_PEERS,
             hook: Arc::new(|_| Box::pin(async { Ok(Box::new(|_: &mut Info| {}) as Grant) })),
+            gate: None,
         }
     }
 
@@ -228,6 +234,13 @@ impl HyperNodeBuilder {
         self
     }
 
+    /// Asks this too, before the authorization.
+    #[cfg(feature = "peer-socket")]
+    pub(crate) fn gate(mut self, gate: Gate) -> Self {
+        self.gate = Some(gate);
+        self
+    }
+
     /// Binds the node and waits until it has found the DHT.
     ///
     /// # Errors
@@ -272,6 +285,7 @@ impl HyperNodeBuilder {
             door: Mutex::default(),
             announcing: tokio::sync::Mutex::default(),
             hook: self.hook,
+            gate: self.gate,
             topics: AtomicUsize::new(0),
             tasks: Mutex::default(),
             runtime: Handle::current(),
@@ -290,8 +304,21 @@ impl Inner {
         tasks.spawn_on(task, &self.runtime);
     }
 
-    /// Whether this key may connect.
-    pub(super) async fn ask(&self, key: PublicKey) -> Result<Grant, Error> {
+    /// Whether this key may connect, seen at this address; and whether it is we who dial.
+    pub(super) async fn ask(
+        &self,
+        key: PublicKey,
+        from: Option<SocketAddr>,
+        dials: bool,
+    ) -> Result<Grant, Error> {
+        if let Some(gate) = &self.gate
+            && !gate(key, from, dials).await
+        {
+            return Err(Error::new(
+                ErrorKind::Unauthorized,
+                "the peer is not let in",
+            ));
+        }
         let peer = Peer {
             key,
             is_own: key == self.key,

@@ -12,8 +12,8 @@ use tokio::{
 };
 
 use super::{
-    io::{Failure, Shared, Task},
     raw::{Moved, Raw},
+    shared::{Failure, Shared, Task},
 };
 
 /// A connection below its [`HyperIo`](super::HyperIo).

@@ -32,6 +32,12 @@ impl<I> SwarmIo<I> {
         let _place = Place { key, lost };
         Self { io, _place }
     }
+
+    /// The stream, and what tells the swarm when it is dropped.
+    #[cfg(feature = "peer-socket")]
+    pub(crate) fn into_parts(self) -> (I, impl Send + 'static) {
+        (self.io, self._place)
+    }
 }
 
 impl Drop for Place {

@@ -25,11 +25,11 @@ use tower_service::Service;
 use super::{
     HyperIo, HyperNode,
     admission::superseded,
-    io::Shared,
     meet::{self, Met, Opened},
     names::{Key, MaybeKey, key_section},
     node::{Grant, Inner},
     pump::Pump,
+    shared::Shared,
 };
 
 /// The transport `hyperdht:KEY`, for both ends.
@@ -161,7 +161,7 @@ impl Service<Accept<HyperSocket>> for HyperDht {
 }
 
 async fn dial(node: Arc<Inner>, key: PublicKey) -> Result<Connection<HyperIo>, Error> {
-    let grant = node.ask(key).await?;
+    let grant = node.ask(key, None, true).await?;
     let (io, shared) = HyperIo::new();
     if node.is_swarming() {
         shared.hold(node.admission.dial(key, &shared)?);
