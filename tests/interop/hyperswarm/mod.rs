@@ -1,7 +1,34 @@
 //! Against npm hyperswarm 4 and hyperdht 6, on a DHT of theirs on 127.0.0.1.
 
+/// Makes of each function two tests: the npm peer listens, and it dials.
+macro_rules! both_ways {
+    ($(async fn $test:ident($npm:ident, $dht:ident, $npm_listens:ident) $body:block)+) => {$(
+        mod $test {
+            use super::*;
+
+            async fn check($npm_listens: bool) {
+                let Some(mut $npm) = Npm::start() else { return };
+                let $dht = $npm.testnet().await;
+                let run = async { $body };
+                timeout(crate::harness::PATIENCE, run).await.expect("it ends in time");
+            }
+
+            #[tokio::test]
+            async fn with_npm_as_server() {
+                check(true).await;
+            }
+
+            #[tokio::test]
+            async fn with_npm_as_client() {
+                check(false).await;
+            }
+        }
+    )+};
+}
+
 mod mesh;
 mod process;
+mod sockets;
 
 use std::{
     net::{Ipv4Addr, SocketAddrV4},
@@ -21,6 +48,8 @@ use tower_multiserver::{
 
 use self::process::Npm;
 
+const LOCAL: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+
 fn identity(seed: u8) -> Identity {
     Identity::from_seed(&Seed::from_bytes([seed; 32]))
 }
@@ -28,7 +57,7 @@ fn identity(seed: u8) -> Identity {
 async fn node(seed: u8, dht: &[String]) -> HyperNode {
     HyperNode::builder(identity(seed))
         .bootstrap(dht)
-        .bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))
+        .bind(LOCAL)
         .spawn()
         .await
         .unwrap()
@@ -78,32 +107,6 @@ async fn meet(
         println!("npm connected in {} ms", open["ms"]);
         (job, connection)
     }
-}
-
-/// Makes of each function two tests: the npm peer listens, and it dials.
-macro_rules! both_ways {
-    ($(async fn $test:ident($npm:ident, $dht:ident, $npm_listens:ident) $body:block)+) => {$(
-        mod $test {
-            use super::*;
-
-            async fn check($npm_listens: bool) {
-                let Some(mut $npm) = Npm::start() else { return };
-                let $dht = $npm.testnet().await;
-                let run = async { $body };
-                timeout(crate::harness::PATIENCE, run).await.expect("it ends in time");
-            }
-
-            #[tokio::test]
-            async fn with_npm_as_server() {
-                check(true).await;
-            }
-
-            #[tokio::test]
-            async fn with_npm_as_client() {
-                check(false).await;
-            }
-        }
-    )+};
 }
 
 both_ways! {

@@ -18,6 +18,8 @@ pub(super) struct Npm {
     events: Lines<BufReader<ChildStdout>>,
     unread: Vec<Value>,
     last: u64,
+    /// The nodes to ask first.
+    dht: Vec<String>,
 }
 
 impl Npm {
@@ -37,6 +39,7 @@ impl Npm {
             child,
             unread: Vec::new(),
             last: 0,
+            dht: Vec::new(),
         })
     }
 
@@ -44,13 +47,23 @@ impl Npm {
     pub(super) async fn testnet(&mut self) -> Vec<String> {
         let job = self.tell("testnet", json!({})).await;
         let ready = self.event(job, "ready").await;
-        serde_json::from_value(ready["bootstrap"].clone()).expect("a list of strings")
+        let nodes = serde_json::from_value(ready["bootstrap"].clone());
+        self.dht = nodes.expect("a list of strings");
+        self.dht.clone()
     }
 
     /// Uses the DHT of another.
     pub(super) async fn join_dht(&mut self, nodes: &[String]) {
         let job = self.tell("use", json!({ "nodes": nodes })).await;
         self.event(job, "ready").await;
+        self.dht = nodes.to_vec();
+    }
+
+    /// Another process, on the same DHT.
+    pub(super) async fn beside(&self) -> Self {
+        let mut other = Self::start().expect("the first one started");
+        other.join_dht(&self.dht).await;
+        other
     }
 
     /// Gives a command, whose events can be waited for.
@@ -66,12 +79,20 @@ impl Npm {
 
     /// The next event of this name that belongs to a command.
     pub(super) async fn event(&mut self, job: u64, name: &str) -> Value {
-        let wanted = |event: &Value| event["id"] == job && event["event"] == name;
+        self.event_of(job, &[name]).await
+    }
+
+    /// The next event of any of these names that belongs to a command.
+    pub(super) async fn event_of(&mut self, job: u64, names: &[&str]) -> Value {
+        let wanted = |event: &Value| {
+            let name = event["event"].as_str().expect("events have names");
+            event["id"] == job && names.contains(&name)
+        };
         if let Some(at) = self.unread.iter().position(wanted) {
             return self.unread.remove(at);
         }
         loop {
-            let event = self.next(name).await;
+            let event = self.next(names).await;
             if wanted(&event) {
                 return event;
             }
@@ -79,10 +100,10 @@ impl Npm {
         }
     }
 
-    async fn next(&mut self, wanted: &str) -> Value {
+    async fn next(&mut self, wanted: &[&str]) -> Value {
         let line = timeout(PATIENCE, self.events.next_line())
             .await
-            .unwrap_or_else(|_| panic!("no {wanted} in time, but {:?}", self.unread))
+            .unwrap_or_else(|_| panic!("no {wanted:?} in time, but {:?}", self.unread))
             .expect("stdout of the process is read")
             .unwrap_or_else(|| panic!("the process is gone: {:?}", self.unread));
         let event: Value = serde_json::from_str(&line).expect("its lines are JSON");

@@ -9,6 +9,7 @@ const readline = require('readline')
 const DHT = require('hyperdht')
 const createTestnet = require('hyperdht/testnet')
 const Hyperswarm = require('hyperswarm')
+const rooms = require('./rooms')
 
 let bootstrap
 const swarms = new Map()
@@ -100,7 +101,8 @@ const acts = {
       for (const { publicKey } of peers) keys.add(hex(publicKey))
     }
     tell(id, 'found', { keys: [...keys] })
-  }
+  },
+  ...rooms({ tell, hex, sha256, swarm: (seed) => new Hyperswarm({ dht: node(), keyPair: keyPair(seed) }) })
 }
 
 readline.createInterface({ input: process.stdin }).on('line', (line) => {

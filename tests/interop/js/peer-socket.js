@@ -21,20 +21,20 @@ const BYTES_TYPE = 'application/octet-stream'
 const joined = new WeakMap()
 
 // Joins the open swarm `name` on a Hyperswarm, saying `sessionData` of ourselves if it is given. Several on one Hyperswarm
-// share its connections.
+// share its connections. `options` are those of `swarm.join`.
 //
 // - `room.sockets`: those to the peers who are there, by key in hex. A socket has `id`, `sessionData`, `send(message)` with
 //   a Buffer or a value for JSON, which gives false when the connection is full until `drained()`, and `close()`.
 // - `room.setSessionData(value)` tells all of them, `await room.leave()` unannounces and closes every socket.
 // - Events: `connect` (socket), `message` (socket, Buffer or value of JSON, type), `session-data` (socket), `close` (socket,
 //   reason). Why a socket ended: `local`, `remote`, or that the connection was `lost`.
-function join (swarm, name, sessionData) {
+function join (swarm, name, sessionData, options = { server: true, client: true }) {
   let rooms = joined.get(swarm)
   if (!rooms) {
     joined.set(swarm, rooms = new Set())
     swarm.on('connection', (connection) => rooms.forEach((room) => room._open(connection)))
   }
-  const room = new Room(swarm, rooms, topicOf(name), sessionData)
+  const room = new Room(swarm, rooms, topicOf(name), sessionData, options)
   rooms.add(room)
   // Those of other rooms.
   swarm.connections.forEach((connection) => room._open(connection))
@@ -42,14 +42,14 @@ function join (swarm, name, sessionData) {
 }
 
 class Room extends EventEmitter {
-  constructor (swarm, rooms, topic, sessionData) {
+  constructor (swarm, rooms, topic, sessionData, options) {
     super()
     this.topic = topic
     this.sessionData = sessionData
     this.sockets = new Map()
     this._swarm = swarm
     this._rooms = rooms
-    this.discovery = swarm.join(topic, { server: true, client: true })
+    this.discovery = swarm.join(topic, options)
   }
 
   setSessionData (value) {
