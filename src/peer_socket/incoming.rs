@@ -44,7 +44,7 @@ impl Incoming {
             let socket = subscriber.next().await?;
             Some((socket, subscriber))
         });
-        Self(sockets.boxed())
+        Self(sockets.fuse().boxed())
     }
 }
 
@@ -80,12 +80,12 @@ impl Events {
             let event = event(&mut events, &mut ready).await?;
             Some((event, (events, ready)))
         });
-        Self(events.boxed())
+        Self(events.fuse().boxed())
     }
 }
 
 /// The next event, until the swarm is closed and there are no more.
-async fn event(
+pub(super) async fn event(
     events: &mut broadcast::Receiver<SwarmEvent>,
     ready: &mut watch::Receiver<ReadyState>,
 ) -> Option<SwarmEvent> {

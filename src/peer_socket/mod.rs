@@ -71,6 +71,7 @@ mod addresses;
 mod bare;
 mod choice;
 mod compact;
+mod discover;
 mod frame;
 mod home;
 #[cfg(feature = "hyperswarm")]
@@ -99,6 +100,7 @@ pub use self::hyper::HyperNetwork;
 pub use self::{
     addresses::AddressNetwork,
     bare::BareSocket,
+    discover::Discovered,
     incoming::{Events, Incoming},
     io::SocketIo,
     loopback::Loopback,

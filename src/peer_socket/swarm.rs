@@ -15,8 +15,8 @@ use serde_json::Value;
 use tokio::sync::{Notify, broadcast, watch};
 
 use super::{
-    CloseReason, Events, Incoming, Loopback, PeerInfo, PeerSocket, ReadyState, SessionDataTooLong,
-    SwarmId, SwarmKind, Topic,
+    CloseReason, Discovered, Events, Incoming, Loopback, PeerInfo, PeerSocket, ReadyState,
+    SessionDataTooLong, SwarmId, SwarmKind, Topic,
     home::{Home, HomeOwner},
     network::Membership,
     session_data,
@@ -316,6 +316,12 @@ impl Swarm {
     /// A stream of what happens from now on. It ends with the swarm, and does not keep it joined.
     pub fn events(&self) -> Events {
         Events::new(self.shared())
+    }
+
+    /// The peers as they come and go, for what takes a [`Discover`](tower::discover::Discover). It ends with the swarm, and
+    /// does not keep it joined.
+    pub fn discover(&self) -> Discovered {
+        Discovered::new(self.shared())
     }
 
     /// Leaves it: nobody hears of us any more, every socket is [closed](PeerSocket::close), and this returns when that has

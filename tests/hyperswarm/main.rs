@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod ends;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod lab;
 #[cfg(test)]
 mod peers;

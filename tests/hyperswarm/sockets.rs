@@ -33,15 +33,15 @@ fn network(lab: &Lab) -> HyperNetwork {
     })
 }
 
-fn peers(lab: &Lab) -> PeerSocketsBuilder {
+pub(crate) fn peers(lab: &Lab) -> PeerSocketsBuilder {
     PeerSockets::builder(network(lab))
 }
 
-fn room() -> SwarmId {
+pub(crate) fn room() -> SwarmId {
     SwarmId::open("room")
 }
 
-async fn socket(swarm: &Swarm) -> PeerSocket {
+pub(crate) async fn socket(swarm: &Swarm) -> PeerSocket {
     timeout(PATIENCE, swarm.next_socket()).await.unwrap()
 }
 

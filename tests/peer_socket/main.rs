@@ -4,6 +4,7 @@
 
 mod addresses;
 mod closing;
+mod discover;
 mod hostile;
 mod lab;
 mod messages;

@@ -173,6 +173,8 @@ both_ways! {
             let close = timeout(SOON, npm.event(job, "socket-close")).await.unwrap();
             // A drop does not wait for the word of it to be sent.
             assert!(!closes || close["reason"] == "remote", "{close}");
+            let over = npm.event(job, "connection-close");
+            timeout(SOON, over).await.expect("the connection ends too");
             npm.kill().await;
         }
     }

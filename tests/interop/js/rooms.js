@@ -16,7 +16,10 @@ module.exports = function acts ({ tell, hex, sha256, swarm }) {
     const room = join(swarms.get(seed), name, sessionData, options)
     rooms.set(id, room)
     const of = ({ id, sessionData }) => ({ key: id, sessionData })
-    room.on('connect', (socket) => tell(id, 'connect', of(socket)))
+    room.on('connect', (socket) => {
+      tell(id, 'connect', of(socket))
+      socket.connection.on('close', () => tell(id, 'connection-close', of(socket)))
+    })
     room.on('session-data', (socket) => tell(id, 'session-data', of(socket)))
     room.on('close', (socket, reason) => tell(id, 'socket-close', { ...of(socket), reason }))
     room.on('message', (socket, message) => {

@@ -1,0 +1,91 @@
+//! Peers of PeerSocket that break the rules over a real connection.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::json;
+use tokio::time::timeout;
+use tower_multiserver::{
+    PublicKey, StackExt as _,
+    hyperswarm::{HyperDht, HyperMessages, HyperNode},
+    peer_socket::Message,
+};
+
+use crate::{
+    lab::{Lab, PATIENCE},
+    sockets::{peers, room, socket},
+};
+
+/// How many panics there were, in whatever task.
+fn panics() -> &'static AtomicUsize {
+    static PANICS: AtomicUsize = AtomicUsize::new(0);
+    static HOOK: std::sync::Once = std::sync::Once::new();
+    HOOK.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            PANICS.fetch_add(1, Ordering::Relaxed);
+            usual(info);
+        }));
+    });
+    &PANICS
+}
+
+/// A connection to a peer on which its first channel is open.
+async fn open(node: &HyperNode, peer: PublicKey) -> HyperMessages {
+    let stack = HyperDht::new(node.clone());
+    let address = format!("hyperdht:{}", hex::encode(peer.as_bytes()));
+    // The last connection may not be over there yet.
+    let dialed = loop {
+        match stack.dial(address.as_str()).await {
+            Ok(dialed) => break dialed,
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    };
+    let mut messages = dialed.into_parts().0.into_messages();
+    // Of the same protocol and id.
+    if let Some(Ok(open)) = messages.next().await {
+        let _ = messages.send(open).await;
+    }
+    messages
+}
+
+#[tokio::test]
+async fn random_messages_of_a_peer_end_its_connection_and_harm_nobody_else() {
+    let panics = panics();
+    let lab = Lab::new().await;
+    let (alice, bob) = (peers(&lab).build().unwrap(), peers(&lab).build().unwrap());
+    let a = alice.join(room()).await.unwrap();
+    let b = bob.join(room()).await.unwrap();
+    let to_b = socket(&a).await;
+    let to_a = timeout(PATIENCE, b.next_socket()).await.unwrap();
+    let mallory = lab.node(9).await;
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut sent = 0;
+    for _ in 0..40 {
+        let mut messages = open(&mallory, alice.public_key()).await;
+        for _ in 0..200 {
+            let bits = random.u32(..12);
+            let length = random.usize(..1 << bits);
+            let mut message: Vec<u8> = (0..length).map(|_| random.u8(..)).collect();
+            // What is read as something, most of the time.
+            let begin: &[u8] = random
+                .choice([&[1, 0][..], &[1, 1], &[0, 0], &[0, 1, 2], &[0, 3], &[]])
+                .unwrap();
+            message.splice(..begin.len().min(message.len()), begin.iter().copied());
+            if messages.send(Bytes::from(message)).await.is_err() {
+                break;
+            }
+            sent += 1;
+        }
+        let _ = timeout(Duration::from_secs(2), messages.close()).await;
+    }
+    assert!(sent > 100, "{sent}");
+    to_b.send(json!("still here")).await.unwrap();
+    let came = timeout(PATIENCE, to_a.recv()).await.unwrap();
+    assert_eq!(came, Some(Ok(Message::Json(json!("still here")))));
+    assert_eq!(panics.load(Ordering::Relaxed), 0);
+}
