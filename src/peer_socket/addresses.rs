@@ -15,9 +15,9 @@ use tokio::{
 };
 
 use super::{
-    Topic,
+    Guard, Topic,
     choice::{Choice, Chosen},
-    network::{Guard, Link, Membership, Network, Node, Presence},
+    network::{Link, Membership, Network, Node, Presence},
 };
 use crate::lock::lock;
 use crate::{

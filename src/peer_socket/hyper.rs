@@ -13,8 +13,8 @@ use tokio::{
 use tower::discover::Change;
 
 use super::{
-    Topic,
-    network::{Guard, Link, Membership, Network, Node, Presence},
+    Guard, Topic,
+    network::{Link, Membership, Network, Node, Presence},
 };
 use crate::lock::lock;
 use crate::{

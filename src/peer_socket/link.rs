@@ -19,16 +19,14 @@ use tokio::{
 use super::{
     CloseReason, MAX_SESSION_DATA, PeerInfo, ReadyState, Topic,
     frame::{self, Frame},
-    home::{Home, LinkEntry},
+    home::Home,
+    links::LinkEntry,
     mux::{Mux, Number},
     network::{FrameSink, FrameStream, Link},
-    socket::Socket,
+    socket::{PROTOCOL, Socket},
     swarm::SwarmShared,
 };
 use crate::lock::lock;
-
-/// The protocol of the channels.
-pub(super) const PROTOCOL: &str = "peersocket/1";
 
 /// The messages on a channel.
 const MESSAGE: u64 = 0;

@@ -10,8 +10,8 @@ use futures_util::{FutureExt as _, future::BoxFuture, stream};
 use tokio::{io::duplex, sync::mpsc};
 
 use super::{
-    Topic,
-    network::{Guard, Link, Membership, Network, Node, Presence},
+    Guard, Topic,
+    network::{Link, Membership, Network, Node, Presence},
 };
 use crate::lock::lock;
 use crate::{Error, Identity, PublicKey};

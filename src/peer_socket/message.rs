@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{Malformed, frame::Frame};
+use super::{
+    Malformed,
+    frame::{BYTES, Frame, JSON},
+};
 
 /// A message: any JSON value, bytes, or content of another type.
 ///
@@ -30,9 +33,6 @@ pub enum Message {
         content: Bytes,
     },
 }
-
-pub(super) const JSON: &str = "application/json";
-pub(super) const BYTES: &str = "application/octet-stream";
 
 impl Message {
     /// The type of its content.

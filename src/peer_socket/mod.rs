@@ -32,15 +32,16 @@
 //! # Networks
 //!
 //! Where peers come from is for a [`Network`] to know: [`MemoryHub`] is one within a program, [`AddressNetwork`] dials and
-//! listens at addresses of this crate, such as `net:HOST:PORT~shs:KEY`. All that a network has to do is to authenticate
-//! peers and to hand over one [`Link`] for each.
+//! listens at addresses of this crate, such as `net:HOST:PORT~shs:KEY`, and `HyperNetwork`, with the feature `hyperswarm`,
+//! finds them by topic in the DHT of Hyperswarm. All that a network has to do is to authenticate peers and to hand over one
+//! [`Link`] for each; it can ask a [`Guard`] whom to connect with.
 //!
 //! # Guarantees
 //!
 //! A peer is the key that it proved; who may come is asked before anything is said
 //! ([`authorize`](PeerSocketsBuilder::authorize)). The messages of a socket come as they were sent, in order, and once. They
-//! are lost with the connection: a socket does not heal, but the next connection brings a new one. Who is not in a swarm
-//! does not learn of it from who is.
+//! are lost with the connection: why it ended is [told](PeerSocket::close_reason), and a socket does not heal, but the next
+//! connection brings a new one. Who is not in a swarm does not learn of it from who is.
 //!
 //! # Bounds
 //!
@@ -51,11 +52,11 @@
 //!
 //! # On the wire
 //!
-//! A connection carries frames after those of [protomux](https://www.npmjs.com/package/protomux) 3, in front of each its length
-//! in three bytes, the lowest first, where the network keeps no borders. A swarm is a channel of the protocol `peersocket/1`, whose id
-//! is the BLAKE2b-256 of the [`Topic`] with the hash of the connection as the key. With the opening go the length of the
-//! session data, as protomux writes lengths, and the session data as JSON, of no length if there is none. The messages on
-//! it, of type 0 and, where session data changes, 1, are the protocol buffers of 2018:
+//! A connection carries frames of [protomux](https://www.npmjs.com/package/protomux) 3, in front of each its length in three
+//! bytes, the lowest first, where the network keeps no borders; Hyperswarm keeps them. A swarm is a channel of the protocol
+//! `peersocket/1`, whose id is the BLAKE2b-256 of the [`Topic`] with the hash of the connection as the key. With the opening
+//! go the length of the session data, as protomux writes lengths, and the session data as JSON, of no length if there is
+//! none. The messages on it, of type 0 and, where session data changes, 1, are the protocol buffers of 2018:
 //!
 //! ```proto
 //! message PeerSocketMessage {
@@ -73,6 +74,7 @@ mod choice;
 mod compact;
 mod discover;
 mod frame;
+mod guard;
 mod home;
 #[cfg(feature = "hyperswarm")]
 mod hyper;
@@ -80,12 +82,14 @@ mod incoming;
 mod io;
 mod lengths;
 mod link;
+mod links;
 mod loopback;
 mod malformed;
 mod memory;
 mod message;
 mod mux;
 mod network;
+mod owner;
 mod peers;
 mod queue;
 mod session_data;
@@ -101,13 +105,14 @@ pub use self::{
     addresses::AddressNetwork,
     bare::BareSocket,
     discover::Discovered,
+    guard::Guard,
     incoming::{Events, Incoming},
     io::SocketIo,
     loopback::Loopback,
     malformed::Malformed,
     memory::MemoryHub,
     message::Message,
-    network::{Guard, Link, Membership, Network, Node, Presence},
+    network::{Link, Membership, Network, Node, Presence},
     peers::{DEFAULT_MAX_MESSAGE, DEFAULT_MAX_PEERS, PeerSockets, PeerSocketsBuilder},
     session_data::SessionDataTooLong,
     socket::{PeerInfo, PeerSocket, SocketSink, SocketStream},

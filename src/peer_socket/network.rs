@@ -1,6 +1,6 @@
 //! What carries swarms: a small trait, and the connections that it hands over.
 
-use std::{fmt, io, net::SocketAddr, pin::Pin, sync::Arc};
+use std::{fmt, io, net::SocketAddr, pin::Pin};
 
 use bytes::Bytes;
 use futures_core::{Stream, stream::BoxStream};
@@ -8,9 +8,8 @@ use futures_util::{FutureExt as _, Sink, SinkExt as _, StreamExt as _, future::B
 use tokio_util::codec::Framed;
 
 use super::{
-    PeerInfo, Topic,
+    Guard, PeerInfo, Topic,
     lengths::{Lengths, Prefix},
-    peers::Options,
 };
 use crate::{BoxIo, Error, Identity, Io, PublicKey};
 
@@ -24,10 +23,6 @@ pub trait Network: Send + Sync + 'static {
     /// The guard is for networks that can ask it before they connect. About all other links it is asked later.
     fn open(&self, identity: Identity, guard: Guard) -> BoxFuture<'_, Result<Presence, Error>>;
 }
-
-/// Who is let in: what [`authorize`](super::PeerSocketsBuilder::authorize) says, less those who are banned.
-#[derive(Clone)]
-pub struct Guard(Arc<Options>);
 
 /// One identity on a network. It is no more once it is dropped.
 pub struct Presence {
@@ -71,28 +66,6 @@ pub(super) enum Body {
 
 pub(super) type FrameStream = BoxStream<'static, io::Result<Bytes>>;
 pub(super) type FrameSink = Pin<Box<dyn Sink<Bytes, Error = io::Error> + Send>>;
-
-impl Guard {
-    pub(super) fn new(options: Arc<Options>) -> Self {
-        Self(options)
-    }
-
-    /// Whether a peer is let in that has proved its key, or that we are about to dial; where it is, if that is known, and
-    /// whether we dial. A link to one who is let in is [`authorized`](Link::authorized).
-    pub async fn lets_in(
-        &self,
-        peer: PublicKey,
-        address: Option<SocketAddr>,
-        initiator: bool,
-    ) -> bool {
-        let info = PeerInfo {
-            id: peer,
-            address,
-            initiator,
-        };
-        !self.0.is_banned(&peer) && self.0.authorize(info).await
-    }
-}
 
 impl Presence {
     /// A presence whose connections come from `links`, whoever dialed.
@@ -185,12 +158,6 @@ impl Body {
                 )
             }
         }
-    }
-}
-
-impl fmt::Debug for Guard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard").finish_non_exhaustive()
     }
 }
 

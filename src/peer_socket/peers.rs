@@ -1,22 +1,16 @@
 //! Who we are: where swarms are joined.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, Weak},
-    time::Duration,
 };
 
 use blake2::{Blake2b, Digest as _, digest::consts::U32};
-use futures_util::{FutureExt as _, future::BoxFuture};
+use futures_util::FutureExt as _;
 use serde_json::Value;
-use tokio::time::timeout;
 
-use super::{
-    PeerInfo, Swarm, SwarmId,
-    home::HomeOwner,
-    network::{Guard, Network},
-};
+use super::{Guard, PeerInfo, Swarm, SwarmId, home::Options, network::Network, owner::HomeOwner};
 use crate::lock::lock;
 use crate::{Error, Identity, PublicKey, Seed};
 
@@ -76,19 +70,6 @@ struct Shared {
 /// An origin and a debug identity.
 type Name = (Arc<str>, u64);
 
-/// What was set.
-pub(super) struct Options {
-    pub(super) max_peers: usize,
-    pub(super) max_message: usize,
-    authorize: Option<Hook>,
-    banned: Mutex<HashSet<PublicKey>>,
-}
-
-/// How long the authorization of a peer may take.
-const AUTHORIZE_TIMEOUT: Duration = Duration::from_secs(10);
-
-type Hook = Box<dyn Fn(PeerInfo) -> BoxFuture<'static, bool> + Send + Sync>;
-
 /// Makes a [`PeerSockets`].
 pub struct PeerSocketsBuilder {
     network: Box<dyn Network>,
@@ -109,8 +90,7 @@ impl PeerSockets {
             options: Options {
                 max_peers: DEFAULT_MAX_PEERS,
                 max_message: DEFAULT_MAX_MESSAGE,
-                authorize: None,
-                banned: Mutex::default(),
+                guard: Guard::new(None),
             },
         }
     }
@@ -163,16 +143,16 @@ impl PeerSockets {
 
     /// Lets a peer in no more, whatever our origin and debug identity, and ends the connection to it.
     pub fn ban(&self, peer: PublicKey) {
-        lock(&self.shared.options.banned).insert(peer);
+        self.shared.options.guard.ban(peer);
         let owners: Vec<_> = lock(&self.shared.owners).clone();
         for owner in owners.iter().filter_map(Weak::upgrade) {
-            owner.home.cut(&peer);
+            owner.home.links.cut(&peer);
         }
     }
 
     /// Lets a peer in again, when it comes. False when it was not banned.
     pub fn unban(&self, peer: &PublicKey) -> bool {
-        lock(&self.shared.options.banned).remove(peer)
+        self.shared.options.guard.unban(peer)
     }
 
     async fn join_as(&self, id: SwarmId, session_data: Option<Value>) -> Result<Swarm, Error> {
@@ -206,7 +186,7 @@ impl PeerSockets {
         homes.retain(|_, home| home.strong_count() > 0);
         let identity = self.identity();
         let key = identity.public_key();
-        let guard = Guard::new(self.shared.options.clone());
+        let guard = self.shared.options.guard.clone();
         let presence = self.shared.network.open(identity, guard).await?;
         let home = HomeOwner::start(key, self.shared.options.clone(), presence);
         homes.insert(name, Arc::downgrade(&home));
@@ -255,14 +235,16 @@ impl PeerSocketsBuilder {
     }
 
     /// Sets who is let in. It is asked about each connection, whoever made it, before anything is said over it, and has ten
-    /// seconds to answer. Everybody is let in unless set.
+    /// seconds to answer. A network may ask it earlier, without an address: `HyperNetwork` does while it shakes hands, and
+    /// before it dials. Everybody is let in unless set.
     #[must_use]
     pub fn authorize<F, Fut>(mut self, authorize: F) -> Self
     where
         F: Fn(PeerInfo) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = bool> + Send + 'static,
     {
-        self.options.authorize = Some(Box::new(move |peer| authorize(peer).boxed()));
+        let hook = Box::new(move |peer| authorize(peer).boxed());
+        self.options.guard = Guard::new(Some(hook));
         self
     }
 
@@ -304,23 +286,6 @@ impl PeerSocketsBuilder {
             origin: self.origin,
             debug_identity: self.debug_identity,
         })
-    }
-}
-
-impl Options {
-    pub(super) fn is_banned(&self, peer: &PublicKey) -> bool {
-        lock(&self.banned).contains(peer)
-    }
-
-    /// Who has not got an answer in time is not let in.
-    pub(super) async fn authorize(&self, peer: PeerInfo) -> bool {
-        match &self.authorize {
-            Some(authorize) => {
-                let asked = timeout(AUTHORIZE_TIMEOUT, authorize(peer));
-                asked.await.unwrap_or(false)
-            }
-            None => true,
-        }
     }
 }
 

@@ -16,14 +16,15 @@ use futures_util::Sink;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::{
-    CloseReason, Malformed, Message, ReadyState, SendError, SocketIo, Swarm, link::PROTOCOL,
-};
+use super::{CloseReason, Malformed, Message, ReadyState, SendError, SocketIo, Swarm};
 use crate::PublicKey;
 
 pub(super) use shared::Socket;
 
 use self::shared::Outgoing;
+
+/// The protocol of the channels.
+pub(super) const PROTOCOL: &str = "peersocket/1";
 
 /// Who a peer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

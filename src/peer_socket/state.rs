@@ -23,7 +23,7 @@ pub enum ReadyState {
 pub enum CloseReason {
     /// We closed it, left the swarm, or banned the peer.
     Local,
-    /// The peer closed it, or left the swarm.
+    /// The peer closed it, left the swarm, or, where the network tells that from a loss, ended the connection.
     Remote,
     /// The connection ended without that, or a newer one of the same peer took its place.
     Reset,

@@ -16,11 +16,8 @@ use tokio::sync::{Notify, broadcast, watch};
 
 use super::{
     CloseReason, Discovered, Events, Incoming, Loopback, PeerInfo, PeerSocket, ReadyState,
-    SessionDataTooLong, SwarmId, SwarmKind, Topic,
-    home::{Home, HomeOwner},
-    network::Membership,
-    session_data,
-    socket::Socket,
+    SessionDataTooLong, SwarmId, SwarmKind, Topic, home::Home, network::Membership,
+    owner::HomeOwner, session_data, socket::Socket,
 };
 use crate::PublicKey;
 use crate::lock::lock;
@@ -187,7 +184,7 @@ impl SwarmShared {
         self.session.send_replace(Some(json));
         self.loopback.session.send_replace(Some(value));
         if let Some(home) = self.home.upgrade() {
-            home.wake_links();
+            home.links.wake();
         }
         Ok(())
     }

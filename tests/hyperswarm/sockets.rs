@@ -86,7 +86,7 @@ async fn peers_meet_on_a_topic_and_know_each_other_by_key_and_address() {
 }
 
 #[tokio::test]
-async fn how_a_socket_ends_is_told_a_close_from_an_end() {
+async fn a_peer_that_closes_its_swarm_or_drops_it_has_ended_the_socket() {
     let lab = Lab::new().await;
     let (alice, bob) = (peers(&lab).build().unwrap(), peers(&lab).build().unwrap());
     let a = alice.join(room()).await.unwrap();

@@ -7,6 +7,9 @@
 //! - `dht:CHANNEL` is the topic that is the SHA-256 of the channel's name, as in multiserver-dht; but that one speaks the
 //!   older hyperswarm 2, which has other wires, so that its peers and ours never meet.
 //!
+//! The borders of a connection's messages mean nothing, unless it is turned into [`HyperMessages`]. Swarms of message sockets
+//! over it, with peers from npm too, are `peer_socket::HyperNetwork`.
+//!
 //! All transforms go over it. `noauth` is refused: the key is proven already.
 //!
 //! # Example

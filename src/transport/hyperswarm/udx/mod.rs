@@ -6,6 +6,8 @@
 
 mod packet;
 mod port;
+mod receive;
+mod send;
 mod state;
 
 use std::{

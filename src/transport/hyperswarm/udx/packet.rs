@@ -29,6 +29,11 @@ const HEADER: usize = 20;
 /// As many as the offset, one byte, can tell of.
 pub(super) const MAX_RANGES: usize = 31;
 
+/// Whether `a` comes behind `b`; numbers wrap around.
+pub(super) fn after(a: u32, b: u32) -> bool {
+    (a.wrapping_sub(b) as i32) > 0
+}
+
 impl<'a> Packet<'a> {
     /// Reads one. None if it is none.
     pub(super) fn decode(bytes: &'a [u8]) -> Option<Self> {

@@ -1,92 +1,22 @@
 //! A stream of UDX, free of IO and clocks.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    io,
-    time::Duration,
-};
+use std::io;
 
 use tokio::time::Instant;
 
-use super::packet::{DATA, DESTROY, END, HEARTBEAT, MAX_RANGES, Packet};
+use super::{
+    packet::{DATA, DESTROY, END, HEARTBEAT, Packet, after},
+    receive::Receiver,
+    send::{Outgoing, Sender},
+};
 
 /// Both directions of a stream.
 pub(super) struct State {
     remote_id: u32,
     /// Why it is over, for good.
     pub(super) failed: Option<io::ErrorKind>,
-
-    // What we send.
-    unsent: VecDeque<u8>,
-    /// We want to end our direction.
-    ends: bool,
-    end_sent: bool,
-    flying: VecDeque<Flying>,
-    next: u32,
-    acked: u32,
-    room: u32,
-    window: f64,
-    threshold: f64,
-    /// No loss counts again until this number is acknowledged.
-    recovery: u32,
-    round_trip: Option<(Duration, Duration)>,
-    timeouts: u32,
-    timer: Option<Instant>,
-    /// When the last of those that have arrived was sent.
-    newest: Option<Instant>,
-    burst: u32,
-    burst_began: Option<Instant>,
-
-    // What we receive.
-    expected: u32,
-    early: BTreeMap<u32, (u8, Vec<u8>)>,
-    early_bytes: usize,
-    arrived: VecDeque<Vec<u8>>,
-    position: usize,
-    unread: usize,
-    peer_ended: bool,
-    told_window: u32,
-    owes_ack: bool,
-}
-
-/// A packet that is not acknowledged.
-struct Flying {
-    seq: u32,
-    flags: u8,
-    payload: Vec<u8>,
-    sent: Option<Instant>,
-    again: bool,
-    arrived: bool,
-}
-
-/// As much fits into the smallest packets that every way takes.
-const PAYLOAD: usize = 1200 - 20;
-
-/// How much may wait to be read.
-const RECEIVE: usize = 1024 * 1024;
-
-/// How much may wait to be sent.
-const SEND: usize = 256 * 1024;
-
-/// How many packets may fly at once.
-const MAX_WINDOW: f64 = 1024.0;
-
-/// How much earlier than one that has arrived a packet must have been sent to be lost, at least (RFC 8985).
-const REORDERED: Duration = Duration::from_millis(1);
-
-/// How many packets go out within one tick of the clock. More at once overrun the receiver's socket.
-const BURST: u32 = 64;
-const TICK: Duration = Duration::from_millis(1);
-
-/// How often the timer may run out with nothing acknowledged.
-const MAX_TIMEOUTS: u32 = 6;
-
-const MIN_TIMEOUT: Duration = Duration::from_millis(250);
-const FIRST_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Whether `a` comes behind `b`; numbers wrap around.
-fn after(a: u32, b: u32) -> bool {
-    (a.wrapping_sub(b) as i32) > 0
+    sender: Sender,
+    receiver: Receiver,
 }
 
 impl State {
@@ -94,100 +24,51 @@ impl State {
         Self {
             remote_id,
             failed: None,
-            unsent: VecDeque::new(),
-            ends: false,
-            end_sent: false,
-            flying: VecDeque::new(),
-            next: 0,
-            acked: 0,
-            room: RECEIVE as u32,
-            window: 10.0,
-            threshold: MAX_WINDOW,
-            recovery: 0,
-            round_trip: None,
-            timeouts: 0,
-            timer: None,
-            newest: None,
-            burst: 0,
-            burst_began: None,
-            expected: 0,
-            early: BTreeMap::new(),
-            early_bytes: 0,
-            arrived: VecDeque::new(),
-            position: 0,
-            unread: 0,
-            peer_ended: false,
-            told_window: RECEIVE as u32,
-            owes_ack: false,
+            sender: Sender::new(),
+            receiver: Receiver::new(),
         }
     }
 
     /// Takes bytes to send, as many as there is room for.
     pub(super) fn write(&mut self, bytes: &[u8]) -> usize {
-        let count = bytes.len().min(SEND.saturating_sub(self.unsent.len()));
-        self.unsent.extend(&bytes[..count]);
-        count
+        self.sender.write(bytes)
     }
 
     /// Ends our direction behind what is written.
     pub(super) fn end(&mut self) {
-        self.ends = true;
+        self.sender.end();
     }
 
     /// Whether all that was written, and the end if there is one, has arrived.
     pub(super) fn is_acknowledged(&self) -> bool {
-        self.unsent.is_empty() && self.flying.is_empty() && self.ends == self.end_sent
+        self.sender.is_acknowledged()
     }
 
     /// Whether both directions have ended.
     pub(super) fn is_over(&self) -> bool {
-        self.end_sent && self.is_acknowledged() && self.peer_ended
+        self.sender.has_ended() && self.receiver.ended
     }
 
     /// Whether the peer waits to be told something.
     pub(super) fn owes_ack(&self) -> bool {
-        self.owes_ack
+        self.receiver.owes_ack
     }
 
     /// Gives what has arrived; the number of bytes. None when there is nothing yet.
-    pub(super) fn read(&mut self, mut take: impl FnMut(&[u8]) -> usize) -> Option<usize> {
-        let mut count = 0;
-        while let Some(first) = self.arrived.front() {
-            let rest = &first[self.position..];
-            let length = rest.len();
-            let taken = take(rest);
-            count += taken;
-            self.unread -= taken;
-            if taken < length {
-                self.position += taken;
-                break;
-            }
-            self.arrived.pop_front();
-            self.position = 0;
-        }
-        // The peer may have stopped for want of room.
-        let opened = self.own_window() - self.told_window.min(self.own_window());
-        if opened as usize >= RECEIVE / 4 {
-            self.owes_ack = true;
-        }
-        (count > 0 || self.peer_ended).then_some(count)
-    }
-
-    fn own_window(&self) -> u32 {
-        RECEIVE.saturating_sub(self.unread + self.early_bytes) as u32
+    pub(super) fn read(&mut self, take: impl FnMut(&[u8]) -> usize) -> Option<usize> {
+        self.receiver.read(take)
     }
 
     /// Takes a packet of the peer.
     pub(super) fn receive(&mut self, packet: &Packet<'_>, now: Instant) {
-        // It lives, though it may have no room.
-        self.timeouts = self.timeouts.min(MAX_TIMEOUTS / 3);
+        self.sender.heard();
         if packet.flags & HEARTBEAT != 0 {
-            self.owes_ack = true;
+            self.receiver.owes_ack = true;
             return;
         }
-        if !after(self.expected, packet.seq) {
+        if !after(self.receiver.expected(), packet.seq) {
             if packet.flags & (DATA | END) != 0 {
-                self.take(packet);
+                self.receiver.take(packet);
             }
             if packet.flags & DESTROY != 0 {
                 self.failed.get_or_insert(io::ErrorKind::ConnectionReset);
@@ -195,161 +76,20 @@ impl State {
             }
         }
         // What was taken before is acknowledged again: the first time may be lost.
-        self.owes_ack |= packet.flags & (DATA | END) != 0;
-        if !after(packet.ack, self.next) && !after(self.acked, packet.ack) {
-            self.acknowledged(packet, now);
-        }
+        self.receiver.owes_ack |= packet.flags & (DATA | END) != 0;
+        self.sender.acknowledged(packet, now);
     }
 
-    fn take(&mut self, packet: &Packet<'_>) {
-        let far = packet.seq.wrapping_sub(self.expected);
-        let length = packet.payload.len();
-        let is_known = self.early.contains_key(&packet.seq);
-        // What does not keep to the window that it was told, with some grace, is dropped, and will come again.
-        let has_room = self.unread + self.early_bytes + length <= RECEIVE + RECEIVE / 4;
-        if is_known || far > 2 * RECEIVE as u32 / 64 || !(has_room || far == 0 && self.unread == 0)
-        {
-            return;
-        }
-        self.early_bytes += length;
-        let entry = (packet.flags, packet.payload.to_vec());
-        self.early.insert(packet.seq, entry);
-        while let Some((flags, payload)) = self.early.remove(&self.expected) {
-            self.expected = self.expected.wrapping_add(1);
-            self.early_bytes -= payload.len();
-            if self.peer_ended {
-                continue;
-            }
-            if !payload.is_empty() {
-                self.unread += payload.len();
-                self.arrived.push_back(payload);
-            }
-            self.peer_ended |= flags & END != 0;
-        }
-    }
-
-    fn acknowledged(&mut self, packet: &Packet<'_>, now: Instant) {
-        self.room = packet.window;
-        let mut news = 0;
-        while let Some(first) = self.flying.front()
-            && after(packet.ack, first.seq)
-        {
-            if !first.arrived {
-                news += 1;
-                self.newest = self.newest.max(first.sent);
-                self.measure(now);
-            }
-            self.flying.pop_front();
-        }
-        if after(packet.ack, self.acked) {
-            self.acked = packet.ack;
-        }
-        for (first, end) in packet.ranges.iter().take(MAX_RANGES) {
-            for flying in &mut self.flying {
-                let is_in = !after(*first, flying.seq) && after(*end, flying.seq);
-                if is_in && !flying.arrived {
-                    flying.arrived = true;
-                    self.newest = self.newest.max(flying.sent);
-                    news += 1;
-                }
-            }
-        }
-        if news > 0 {
-            self.timeouts = 0;
-            self.timer = match self.flying.is_empty() {
-                true => None,
-                false => Some(now + self.timeout()),
-            };
-            self.grow(news);
-        }
-        self.find_lost();
-    }
-
-    /// The time of the first flying packet, if it was sent once.
-    fn measure(&mut self, now: Instant) {
-        let Some(Flying {
-            sent: Some(sent),
-            again: false,
-            ..
-        }) = self.flying.front()
-        else {
-            return;
-        };
-        let took = now - *sent;
-        self.round_trip = Some(match self.round_trip {
-            None => (took, took / 2),
-            Some((mean, deviation)) => (
-                (mean * 7 + took) / 8,
-                (deviation * 3 + took.abs_diff(mean)) / 4,
-            ),
-        });
-    }
-
-    fn grow(&mut self, packets: usize) {
-        let by = match self.window < self.threshold {
-            true => packets as f64,
-            false => packets as f64 / self.window,
-        };
-        self.window = (self.window + by).min(MAX_WINDOW);
-    }
-
-    /// What was sent well before something that has arrived is lost, a second time too (RFC 8985).
-    fn find_lost(&mut self) {
-        let Some(newest) = self.newest else { return };
-        let quarter = self.round_trip.map(|(mean, _)| mean / 4);
-        let grace = quarter.unwrap_or_default().max(REORDERED);
-        let mut is_new = false;
-        for flying in self.flying.iter_mut().filter(|flying| !flying.arrived) {
-            if flying.sent.is_some_and(|sent| sent + grace < newest) {
-                flying.sent = None;
-                flying.again = true;
-                is_new |= !after(self.recovery, flying.seq);
-            }
-        }
-        if is_new {
-            self.recovery = self.next;
-            self.threshold = (self.window * 0.7).max(4.0);
-            self.window = self.threshold;
-        }
-    }
-
-    /// The timer has run out.
+    /// The timer may have run out.
     pub(super) fn tick(&mut self, now: Instant) {
-        if self.timer.is_none_or(|timer| timer > now) {
-            return;
-        }
-        self.timer = None;
-        self.timeouts += 1;
-        self.newest = None;
-        if self.timeouts > MAX_TIMEOUTS {
+        if !self.sender.tick(now) {
             self.failed.get_or_insert(io::ErrorKind::TimedOut);
-            return;
         }
-        for flying in self.flying.iter_mut().filter(|flying| !flying.arrived) {
-            flying.sent = None;
-            flying.again = true;
-        }
-        self.recovery = self.next;
-        self.threshold = (self.window / 2.0).max(4.0);
-        self.window = 2.0;
     }
 
     /// When to tick.
     pub(super) fn timer(&self) -> Option<Instant> {
-        let pause = self.burst_began.filter(|_| self.burst >= BURST);
-        let pause = pause.map(|began| began + TICK);
-        match (self.timer, pause) {
-            (Some(timer), Some(pause)) => Some(timer.min(pause)),
-            (timer, pause) => timer.or(pause),
-        }
-    }
-
-    fn timeout(&self) -> Duration {
-        let base = match self.round_trip {
-            Some((mean, deviation)) => (mean + deviation * 4).max(MIN_TIMEOUT),
-            None => FIRST_TIMEOUT,
-        };
-        base * 2_u32.pow(self.timeouts.min(MAX_TIMEOUTS))
+        self.sender.timer()
     }
 
     /// The next packet to send, if any.
@@ -357,113 +97,51 @@ impl State {
         if self.failed.is_some() {
             return None;
         }
-        let under_way = self
-            .flying
-            .iter()
-            .filter(|f| f.sent.is_some() && !f.arrived);
-        let (mut count, mut bytes) = (0, 0);
-        under_way.for_each(|flying| {
-            count += 1;
-            bytes += flying.payload.len();
-        });
-        if self.burst_began.is_none_or(|began| began + TICK <= now) {
-            self.burst = 0;
-            self.burst_began = Some(now);
+        if let Some(outgoing) = self.sender.send(now) {
+            self.receiver.told_with_data();
+            return Some(packet(self.remote_id, &mut self.receiver, &outgoing));
         }
-        let may_send = (count as f64) < self.window && self.burst < BURST;
-        let lost = self
-            .flying
-            .iter()
-            .position(|f| f.sent.is_none() && !f.arrived);
-        if may_send && let Some(at) = lost {
-            return Some(self.launch(at, now));
-        }
-        // With nothing under way one packet asks whether there is room again; the timer paces it.
-        let has_room =
-            bytes + PAYLOAD <= self.room as usize || (count == 0 && self.timer.is_none());
-        let has_data = !self.unsent.is_empty();
-        if may_send && (has_room && has_data || !has_data && self.ends && !self.end_sent) {
-            let length = self.unsent.len().min(PAYLOAD);
-            let payload: Vec<u8> = self.unsent.drain(..length).collect();
-            let is_end = self.ends && self.unsent.is_empty();
-            self.end_sent |= is_end;
-            let mut flags = if is_end { END } else { 0 };
-            if !payload.is_empty() {
-                flags |= DATA;
-            }
-            self.flying.push_back(Flying {
-                seq: self.next,
-                flags,
-                payload,
-                sent: None,
-                again: false,
-                arrived: false,
-            });
-            self.next = self.next.wrapping_add(1);
-            return Some(self.launch(self.flying.len() - 1, now));
-        }
-        if std::mem::take(&mut self.owes_ack) {
-            return Some(self.packet(0, self.next, &[]));
-        }
-        None
-    }
-
-    fn launch(&mut self, at: usize, now: Instant) -> Vec<u8> {
-        if self.timer.is_none() {
-            self.timer = Some(now + self.timeout());
-        }
-        self.burst += 1;
-        self.flying[at].sent = Some(now);
-        self.owes_ack &= !self.early.is_empty();
-        let (flags, seq) = (self.flying[at].flags, self.flying[at].seq);
-        let payload = std::mem::take(&mut self.flying[at].payload);
-        let bytes = self.packet(flags, seq, &payload);
-        self.flying[at].payload = payload;
-        bytes
+        std::mem::take(&mut self.receiver.owes_ack).then(|| self.bare(0))
     }
 
     /// The packet that tells the peer that nobody is here any more.
     pub(super) fn destroy(&mut self) -> Vec<u8> {
-        self.packet(DESTROY, self.next, &[])
+        self.bare(DESTROY)
     }
 
-    fn packet(&mut self, flags: u8, seq: u32, payload: &[u8]) -> Vec<u8> {
-        self.told_window = self.own_window();
-        // Beside data there is no room for them.
-        let ranges = match flags {
-            0 => ranges(self.early.keys().copied()),
-            _ => Vec::new(),
-        };
-        Packet {
+    fn bare(&mut self, flags: u8) -> Vec<u8> {
+        let outgoing = Outgoing {
             flags,
-            stream: self.remote_id,
-            window: self.told_window,
-            seq,
-            ack: self.expected,
-            ranges,
-            payload,
-        }
-        .encode()
+            seq: self.sender.next(),
+            payload: &[],
+        };
+        packet(self.remote_id, &mut self.receiver, &outgoing)
     }
 }
 
-/// Successive numbers as ranges.
-fn ranges(numbers: impl Iterator<Item = u32>) -> Vec<(u32, u32)> {
-    let mut ranges: Vec<(u32, u32)> = Vec::new();
-    for number in numbers {
-        let is_full = ranges.len() == MAX_RANGES;
-        match ranges.last_mut() {
-            Some((_, end)) if *end == number => *end = number.wrapping_add(1),
-            _ if is_full => break,
-            _ => ranges.push((number, number.wrapping_add(1))),
-        }
+fn packet(stream: u32, receiver: &mut Receiver, outgoing: &Outgoing<'_>) -> Vec<u8> {
+    // Beside data there is no room for the ranges.
+    let (window, ranges) = receiver.tell(outgoing.flags == 0);
+    Packet {
+        flags: outgoing.flags,
+        stream,
+        window,
+        seq: outgoing.seq,
+        ack: receiver.expected(),
+        ranges,
+        payload: outgoing.payload,
     }
-    ranges
+    .encode()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
+
+    use super::{
+        super::{packet::MAX_RANGES, receive::RECEIVE, send::SEND},
+        *,
+    };
 
     /// Moves packets between two ends in virtual time, losing so many of a hundred, until a step says that it is done.
     fn exchange(ends: &mut [State; 2], lose: u32, mut step: impl FnMut(&mut [State; 2]) -> bool) {
@@ -531,7 +209,7 @@ mod tests {
             rounds == 5000
         });
         assert!(sent <= RECEIVE * 5 / 4 + SEND + 65536, "{sent}");
-        assert!(ends[1].unread <= RECEIVE * 5 / 4);
+        assert!(ends[1].receiver.held() <= RECEIVE * 5 / 4);
         let mut came = 0;
         exchange(&mut ends, 0, |ends| {
             ends[1].read(|part| {
@@ -570,6 +248,6 @@ mod tests {
             };
             state.receive(&packet, Instant::now());
         }
-        assert!(state.early_bytes <= RECEIVE * 5 / 4);
+        assert!(state.receiver.held() <= RECEIVE * 5 / 4);
     }
 }
