@@ -34,8 +34,8 @@ use crate::{
 ///
 /// Who is not let in is refused while it shakes hands, and gets no answer. It waits three seconds for one, so what
 /// [`authorize`](super::PeerSocketsBuilder::authorize) takes longer for is refused at first. It is asked once for each
-/// attempt to connect. Of the most peers that the node and [`max_peers`](super::PeerSocketsBuilder::max_peers) allow, the less
-/// counts.
+/// attempt to connect. Where the node and [`max_peers`](super::PeerSocketsBuilder::max_peers) allow different numbers of peers,
+/// the smaller one counts.
 ///
 /// ```
 /// use std::net::{Ipv4Addr, SocketAddrV4};

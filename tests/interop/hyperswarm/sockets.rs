@@ -32,14 +32,15 @@ fn hex(swarm: &Swarm) -> String {
     hex::encode(swarm.loopback().id().as_bytes())
 }
 
-/// Enters a room with the npm peer, that of seed 2, which dials or is dialed.
+/// A swarm with the npm peer in it.
 struct Room {
     job: u64,
     swarm: Swarm,
     socket: PeerSocket,
-    _peers: PeerSockets,
+    peers: PeerSockets,
 }
 
+/// Enters a room with the npm peer, that of seed 2, which is dialed or dials.
 async fn enter(npm: &mut Npm, dht: &[String], npm_listens: bool) -> Room {
     let peers = peers(dht);
     let swarm = peers.join_with(SwarmId::open("room"), json!({ "name": "ours" }));
@@ -65,7 +66,7 @@ async fn enter(npm: &mut Npm, dht: &[String], npm_listens: bool) -> Room {
         job,
         swarm,
         socket,
-        _peers: peers,
+        peers,
     }
 }
 
@@ -181,8 +182,8 @@ both_ways! {
 
     async fn two_swarms_go_over_one_connection_and_a_stranger_to_a_third_does_not_open_it(npm, dht, npm_listens) {
         let room = enter(&mut npm, &dht, npm_listens).await;
-        let other = room._peers.join(SwarmId::open("other")).await.unwrap();
-        let secret = room._peers.join(SwarmId::open("secret")).await.unwrap();
+        let other = room.peers.join(SwarmId::open("other")).await.unwrap();
+        let secret = room.peers.join(SwarmId::open("secret")).await.unwrap();
         let options = json!({ "server": false, "client": false });
         let job = npm.tell("enter", json!({ "seed": 2, "name": "other", "options": options })).await;
         let to_other = timeout(PATIENCE, other.next_socket()).await.unwrap();
