@@ -35,7 +35,7 @@ fn panics() -> &'static AtomicUsize {
 }
 
 /// A connection to a peer on which its first channel is open.
-async fn open(node: &HyperNode, peer: PublicKey) -> HyperMessages {
+pub(crate) async fn open(node: &HyperNode, peer: PublicKey) -> HyperMessages {
     let stack = HyperDht::new(node.clone());
     let address = format!("hyperdht:{}", hex::encode(peer.as_bytes()));
     // The last connection may not be over there yet.

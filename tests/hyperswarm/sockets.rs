@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::StreamExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::json;
 use tokio::time::timeout;
 use tower_multiserver::{
@@ -21,7 +21,10 @@ use tower_multiserver::{
     },
 };
 
-use crate::lab::{Lab, PATIENCE};
+use crate::{
+    hostile::open,
+    lab::{Lab, PATIENCE},
+};
 
 fn network(lab: &Lab) -> HyperNetwork {
     let dht = lab.bootstrap().to_owned();
@@ -102,6 +105,26 @@ async fn a_peer_that_closes_its_swarm_or_drops_it_has_ended_the_socket() {
         assert_eq!(closed(&to_b).await, CloseReason::Remote);
         assert!(a.sockets().is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_peer_that_ends_its_connection_is_told_from_one_that_is_gone() {
+    let lab = Lab::new().await;
+    let alice = peers(&lab).build().unwrap();
+    let a = alice.join(room()).await.unwrap();
+    let node = lab.node(9).await;
+    // Without closing the channel first.
+    let mut messages = open(&node, alice.public_key()).await;
+    let socket_to_it = socket(&a).await;
+    messages.close().await.unwrap();
+    assert_eq!(closed(&socket_to_it).await, CloseReason::Remote);
+
+    drop(messages);
+    let _messages = open(&node, alice.public_key()).await;
+    let socket_to_it = socket(&a).await;
+    // All is cut without a word.
+    node.close().await;
+    assert_eq!(closed(&socket_to_it).await, CloseReason::Timeout);
 }
 
 #[tokio::test]
