@@ -1,6 +1,10 @@
 //! Topics: finding, meeting, leaving.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -8,7 +12,7 @@ use tokio::{
 };
 use tower::{ServiceBuilder, discover::Change};
 use tower_multiserver::{
-    ErrorKind, PublicKey, Shutdown, StackExt,
+    Error, ErrorKind, Peer, PublicKey, Shutdown, StackExt,
     hyperswarm::{HyperDht, HyperNode, HyperSwarm, Topic},
     shs::ShsLayer,
 };
@@ -92,6 +96,27 @@ async fn all_pairs_of_four_peers_that_join_together_meet_and_a_fifth_meets_them(
     }
     let mut fifth = member(lab.node(5).await, topic).await;
     fifth.meets(4).await;
+}
+
+#[tokio::test]
+async fn a_peer_is_dialed_again_after_a_hook_has_panicked() {
+    let lab = Lab::new().await;
+    let topic = Topic::of_channel("panic");
+    let _found = member(lab.node(2).await, topic).await;
+    let asked = AtomicUsize::new(0);
+    let asked: &'static AtomicUsize = Box::leak(Box::new(asked));
+    let node = lab.builder(1).authorize(move |_: Peer| async move {
+        let before = asked.fetch_add(1, Ordering::Relaxed);
+        assert!(before > 0, "the hook of this test panics once");
+        Ok::<_, Error>(())
+    });
+    let node = node.spawn().await.unwrap();
+    let rendezvous = HyperSwarm::new(node.clone(), HyperDht::new(node));
+    let mut swarm = rendezvous.join(topic.section().to_string()).unwrap();
+    let change = timeout(PATIENCE, swarm.next()).await.expect("it is dialed");
+    let key = identity(2).public_key();
+    assert!(matches!(change, Some(Change::Insert(met, _)) if met == key));
+    assert!(asked.load(Ordering::Relaxed) >= 2);
 }
 
 #[tokio::test]

@@ -3,19 +3,20 @@
 use std::{
     collections::HashMap,
     io,
+    panic::AssertUnwindSafe,
     sync::{Arc, Weak},
     time::Duration,
 };
 
 use crate::lock::lock;
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
     time::{Instant, sleep_until},
 };
 use tower::discover::Change;
-use tower_multiserver_core::{Address, BoxError, Connection, Error, Io, PublicKey};
+use tower_multiserver_core::{Address, BoxError, Connection, Error, ErrorKind, Io, PublicKey};
 use tower_service::Service;
 
 use super::{
@@ -115,7 +116,11 @@ where
                 && let Some(key) = self.peers.take_due(now)
             {
                 let dial = dial(self.stack.clone(), at(&self.address, &key));
-                dials.spawn(async move { (key, dial.await) });
+                dials.spawn(async move {
+                    // A panic, such as of a hook, is the end of this dial alone.
+                    let dialed = AssertUnwindSafe(dial).catch_unwind().await;
+                    (key, dialed.unwrap_or_else(|_| Err(panicked())))
+                });
             }
             let due = match dials.len() < MAX_PARALLEL {
                 true => self.peers.next_due(),
@@ -251,6 +256,10 @@ impl Peers {
 /// So many seconds, and up to a half more, so that peers do not act in step.
 fn jittered(seconds: u64) -> Duration {
     Duration::from_millis(seconds * 1000 + fastrand::u64(..=seconds * 500))
+}
+
+fn panicked() -> Error {
+    Error::new(ErrorKind::Other, "a layer of the stack panicked")
 }
 
 /// Whether the peer's own connection was there first.
