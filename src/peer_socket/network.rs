@@ -4,7 +4,7 @@ use std::{fmt, io, net::SocketAddr, pin::Pin};
 
 use bytes::Bytes;
 use futures_core::{Stream, stream::BoxStream};
-use futures_util::{FutureExt as _, Sink, SinkExt as _, StreamExt as _, future::BoxFuture};
+use futures_util::{FutureExt as _, Sink, StreamExt as _, future::BoxFuture};
 use tokio_util::codec::Framed;
 
 use super::{
@@ -151,11 +151,7 @@ impl Body {
             Self::Bytes(io) => {
                 let framed = Framed::new(io, Lengths::new(Prefix::U24, max_frame));
                 let (sink, frames) = framed.split();
-                (
-                    frames.boxed(),
-                    Box::pin(sink.sink_map_err(io::Error::from)),
-                    true,
-                )
+                (frames.boxed(), Box::pin(sink), true)
             }
         }
     }
@@ -172,5 +168,23 @@ impl fmt::Debug for Link {
         f.debug_struct("Link")
             .field("info", &self.info)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::SinkExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_sink_can_be_closed_after_the_connection_broke() {
+        let (ours, theirs) = tokio::io::duplex(64);
+        drop(theirs);
+        let (_, mut sink, _) = Body::Bytes(BoxIo::new(ours)).into_frames(1024);
+        let sent = sink.send(Bytes::from_static(b"x")).await;
+        assert_eq!(sent.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        // Whether that works or not.
+        let _ = sink.close().await;
     }
 }
