@@ -46,6 +46,8 @@ mod server;
 #[cfg(test)]
 mod stacks;
 #[cfg(test)]
+mod swarm;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod tunnel;

@@ -4,6 +4,7 @@ mod args;
 mod misuse;
 mod rage;
 mod shared;
+mod swarm;
 
 use std::path::PathBuf;
 
@@ -16,6 +17,7 @@ pub(crate) use self::{
     misuse::{hide_secrets, misused},
     rage::{RageCommand, RageListen, RageNode, RageSend, RageStream},
     shared::{Certificate, Output, Policy, Setup, Way},
+    swarm::{SwarmCommand, SwarmJoin},
 };
 
 /// Dials and serves multiserver addresses
@@ -112,6 +114,17 @@ Events:
   without it, its bytes and a line feed. `listening`, `error`, `note` and `log` are on stderr, as `multiserver help listen`
   says.";
 
+const SWARM: &str = "\
+Events:
+  With --json each line of a peer is an object on stdout; the name is null where it says none:
+    {\"event\":\"message\",\"peer\":KEY,\"name\":TEXT|null,\"text\":TEXT}
+  and on stderr, beside `listening`, `error`, `note` and `log`, as `multiserver help listen` says:
+    {\"event\":\"swarm\",\"swarm\":NAME,\"peer\":KEY}
+        we are in it, under this key
+    {\"event\":\"joined\",\"peer\":KEY,\"name\":TEXT|null}
+    {\"event\":\"renamed\",\"peer\":KEY,\"name\":TEXT|null}
+    {\"event\":\"left\",\"peer\":KEY,\"name\":TEXT|null,\"reason\":TEXT}";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make and show keys
@@ -169,6 +182,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: RageCommand,
     },
+    /// Meet others in a swarm, such as to chat
+    Swarm {
+        #[command(subcommand)]
+        command: SwarmCommand,
+    },
     /// Make an address for a guest, with a key of its own
     ///
     /// Prints the address on stdout, and on stderr the id to let in with --allow, or `allow` of the configuration. The
@@ -201,6 +219,9 @@ impl Cli {
                 RageCommand::Listen(args) => args.output,
                 RageCommand::Send(args) => args.output,
             },
+            Command::Swarm {
+                command: SwarmCommand::Join(args),
+            } => args.output,
             Command::Invite(args) => Output {
                 json: args.json,
                 ..Output::default()

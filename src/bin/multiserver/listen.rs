@@ -77,28 +77,38 @@ fn override_with(config: &mut Config, args: &cli::Listen) -> Result<(), Failure>
     for argument in &args.addresses {
         config.listen.extend(input::addresses(argument)?);
     }
-    let keys = args.allow.iter().map(|guest| match guest {
-        cli::Guest::Key(key) => Some(*key),
-        cli::Guest::All => None,
-    });
-    match keys.collect::<Option<Vec<_>>>() {
-        Some(keys) if keys.is_empty() => {
-            if args.setup.config.is_none() {
-                config.allow = Some(Allow::All);
-            }
-        }
-        Some(keys) => config.allow = Some(Allow::Keys(keys)),
-        None if args.allow.len() > 1 => {
-            return Err(Failure::usage("--allow all leaves nobody else to allow"));
-        }
-        None => config.allow = Some(Allow::All),
-    }
+    allow(config, &args.allow, args.setup.config.is_some())?;
     for external in &args.external {
         config.external.remove(&external.transport);
     }
     for cli::External { transport, section } in &args.external {
         let sections = config.external.entry(transport.clone()).or_default();
         sections.push(section.clone());
+    }
+    Ok(())
+}
+
+/// Whom to let in: everybody, unless an argument or a file says otherwise.
+pub(crate) fn allow(
+    config: &mut Config,
+    guests: &[cli::Guest],
+    has_file: bool,
+) -> Result<(), Failure> {
+    let keys = guests.iter().map(|guest| match guest {
+        cli::Guest::Key(key) => Some(*key),
+        cli::Guest::All => None,
+    });
+    match keys.collect::<Option<Vec<_>>>() {
+        Some(keys) if keys.is_empty() => {
+            if !has_file {
+                config.allow = Some(Allow::All);
+            }
+        }
+        Some(keys) => config.allow = Some(Allow::Keys(keys)),
+        None if guests.len() > 1 => {
+            return Err(Failure::usage("--allow all leaves nobody else to allow"));
+        }
+        None => config.allow = Some(Allow::All),
     }
     Ok(())
 }
@@ -116,7 +126,8 @@ fn mode(args: cli::Mode, config: &Config, identity: &Identity) -> Result<Mode, F
     })
 }
 
-fn not_listening(error: tower_multiserver::Error) -> Failure {
+/// What is wrong with what is listened on.
+pub(crate) fn not_listening(error: tower_multiserver::Error) -> Failure {
     let kind = error.kind();
     let is_invalid = std::error::Error::source(&error).is_some_and(|source| source.is::<Invalid>());
     let failure = Failure::from(error);

@@ -26,6 +26,7 @@ mod report;
 mod serve;
 mod settings;
 mod signals;
+mod swarm;
 
 use std::{io, process::ExitCode};
 
@@ -34,7 +35,7 @@ use tokio::runtime::Runtime;
 use tower_multiserver::transport::lingered;
 
 use crate::{
-    cli::{AddressCommand, Cli, Command, KeyCommand, Output, RageCommand},
+    cli::{AddressCommand, Cli, Command, KeyCommand, Output, RageCommand, SwarmCommand},
     failure::Failure,
     report::Report,
 };
@@ -79,6 +80,9 @@ fn main() -> ExitCode {
             RageCommand::Listen(args) => on_runtime(rage::listen(args, report)),
             RageCommand::Send(args) => on_runtime(rage::send(args, report)),
         },
+        Command::Swarm {
+            command: SwarmCommand::Join(args),
+        } => on_runtime(swarm::join(args, report)),
         Command::Invite(args) => invite::run(&args, report),
         Command::Completions { shell } => pages::completions(shell),
         Command::Man { directory } => pages::man(directory.as_deref()),

@@ -94,7 +94,8 @@ impl Report {
         );
     }
 
-    fn event(self, line: impl FnOnce() -> String, object: impl FnOnce() -> Value) {
+    /// Something else, as a line that is [harmless] and as an object.
+    pub(crate) fn event(self, line: impl FnOnce() -> String, object: impl FnOnce() -> Value) {
         if !self.quiet {
             self.tell(line, object);
         }
@@ -102,7 +103,7 @@ impl Report {
 
     fn tell(self, line: impl FnOnce() -> String, object: impl FnOnce() -> Value) {
         let mut line = match self.json {
-            true => object().to_string(),
+            true => json_line(&object()),
             false => line(),
         };
         line.push('\n');
@@ -134,6 +135,57 @@ pub(crate) fn harmless(text: &str) -> String {
     harmless
 }
 
+/// As JSON, in which what a terminal would heed is escaped too.
+pub(crate) fn json_line(object: &Value) -> String {
+    let text = object.to_string();
+    let mut line = String::with_capacity(text.len());
+    for char in text.chars() {
+        match is_printable(char) {
+            true => line.push(char),
+            false => {
+                let units = char.encode_utf16(&mut [0; 2]).to_vec();
+                line.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+            }
+        }
+    }
+    line
+}
+
+/// What somebody wrote, on one line: as [`harmless`], but every letter of every script stays as it is.
+pub(crate) fn written(text: &str) -> String {
+    let mut written = String::with_capacity(text.len());
+    for char in text.chars() {
+        match is_printable(char) {
+            true => written.push(char),
+            false => written.extend(char.escape_debug()),
+        }
+    }
+    written
+}
+
+/// Whether it stands for itself in a terminal: neither a control character, nor one that turns the direction of others,
+/// nor the end of a line.
+fn is_printable(char: char) -> bool {
+    const JOINERS: [char; 2] = ['\u{200c}', '\u{200d}'];
+
+    match char {
+        ' '..='~' | '\t' => true,
+        '\u{2028}' | '\u{2029}' => false,
+        char if JOINERS.contains(&char) => true,
+        char if char.is_control() => false,
+        char if char.is_whitespace() => true,
+        // Behind another character a combining one is left as it is.
+        char => {
+            "x".chars()
+                .chain([char])
+                .collect::<String>()
+                .escape_debug()
+                .count()
+                == 2
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,5 +194,31 @@ mod tests {
     fn a_line_for_people_holds_no_escape_sequence() {
         let text = harmless("a\u{1b}[31m \"b\" \\ `é`\r\u{202e}\n");
         assert_eq!(text, "a\\u{1b}[31m \"b\" \\ `é`\\r\\u{202e}\\n");
+    }
+
+    #[test]
+    fn what_somebody_wrote_is_legible_in_every_script_and_moves_nothing() {
+        for text in [
+            "é e\u{301} \"b\" \\",
+            "नमस्ते",
+            "می\u{200c}خواهم",
+            "👨\u{200d}👩",
+            "日\u{3000}本",
+        ] {
+            assert_eq!(written(text), text);
+        }
+        let text = written("\u{1b}[2J\u{9b}1A\r\n\u{7f}\u{202e}\u{2066}\u{2028}\u{0}\u{feff}");
+        assert_eq!(
+            text,
+            r"\u{1b}[2J\u{9b}1A\r\n\u{7f}\u{202e}\u{2066}\u{2028}\0\u{feff}"
+        );
+    }
+
+    #[test]
+    fn json_says_the_same_without_moving_a_terminal() {
+        let value = json!("é\u{9b}\u{7f}\u{202e}\u{e0001}\u{1b}\n");
+        let line = json_line(&value);
+        assert_eq!(line, r#""é\u009b\u007f\u202e\udb40\udc01\u001b\n""#);
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value);
     }
 }

@@ -219,7 +219,7 @@ pub(crate) struct External {
     pub(crate) section: Section,
 }
 
-fn guest(text: &str) -> Result<Guest, &'static str> {
+pub(super) fn guest(text: &str) -> Result<Guest, &'static str> {
     match text {
         "all" => Ok(Guest::All),
         text => text
