@@ -1,6 +1,7 @@
 //! The one stack of a configured server: it lays the layers that an address names.
 
 use std::{
+    borrow::Cow,
     fmt,
     sync::Arc,
     task::{Context, Poll},
@@ -17,8 +18,10 @@ use super::{
     Allow, Config, Invalid,
     allow::Guests,
     any_stack::{Accepting, AnyListener, AnySocket, AnyStack},
+    guard::Guard,
+    hyper::{self, Hyper},
     parts::Parts,
-    protocols::{Proof, TRANSFORMS, TRANSPORTS, Transform},
+    protocols::{Proof, TRANSFORMS, TRANSPORTS, Transform, named},
 };
 
 /// Every stack that the protocols of this build make.
@@ -29,8 +32,9 @@ pub(super) struct Chain {
 }
 
 /// An address as its protocols.
-#[derive(Default)]
 struct Reading {
+    /// Of the transport.
+    below: Proof,
     transforms: Vec<&'static Transform>,
 }
 
@@ -72,6 +76,7 @@ impl Chain {
         }
         let guests = Guests::new(config.allow.as_ref());
         let parts = Arc::new(Parts {
+            hyper: Hyper::new(&config, &identity)?,
             config,
             identity,
             guests,
@@ -112,9 +117,11 @@ impl Chain {
         let (_, transport) =
             found.expect("there is a stack for each entry, and for what else is known");
         let transforms = reading.transforms.iter();
-        Ok(transforms.fold(transport.clone(), |below, entry| {
-            (entry.lay)(&self.parts, below)
-        }))
+        let transport = match reading.is_proved_below_only() {
+            true => AnyStack::new(Guard::new(transport.clone(), &self.parts)),
+            false => transport.clone(),
+        };
+        Ok(transforms.fold(transport, |below, entry| (entry.lay)(&self.parts, below)))
     }
 
     /// Whether a server may let peers in of whom this is known.
@@ -139,22 +146,39 @@ impl Chain {
 impl Reading {
     /// `is_own` tells the transports beside those of this build, which check their sections themselves.
     fn of(address: &Address, side: Side, is_own: impl Fn(&str) -> bool) -> Result<Self, Error> {
+        let address = match (side, is_topic(address)) {
+            (Side::Dial, true) => hyper::as_read(address, named)?,
+            (Side::Listen, true) => {
+                let reason = "a topic is dialed only; listen at `hyperdht`";
+                return Err(Error::unsupported(reason));
+            }
+            (_, false) => Cow::Borrowed(address),
+        };
         let (transport, transforms) = address
             .sections()
             .split_first()
             .expect("an address is never empty");
         let name = transport.name();
-        match (TRANSPORTS.iter().find(|entry| entry.name == name), side) {
+        let entry = TRANSPORTS.iter().find(|entry| entry.name == name);
+        match (entry, side) {
             (Some(entry), Side::Dial) => (entry.dial)(transport)?,
             (Some(entry), Side::Listen) => (entry.listen)(transport)?,
             (None, _) if is_own(name) => {}
             (None, _) => return Err(Error::unsupported("its transport is not known")),
         }
-        let mut reading = Self::default();
+        let mut reading = Self {
+            below: entry.map_or(Proof::Nothing, |entry| entry.proof),
+            transforms: Vec::new(),
+        };
         for section in transforms {
             reading.push(section, side)?;
         }
-        Ok(reading)
+        let mut keys = address.sections().iter().filter_map(named);
+        let key = keys.next();
+        match keys.all(|other| Some(other) == key) {
+            true => Ok(reading),
+            false => Err(Error::unsupported("its sections name different peers")),
+        }
     }
 
     fn push(&mut self, section: &Section, side: Side) -> Result<(), Error> {
@@ -167,8 +191,12 @@ impl Reading {
         if self.transforms.iter().any(|laid| laid.name == entry.name) {
             return Err(Error::unsupported("it has a transform twice"));
         }
-        if entry.proof > Proof::Claim && self.proof() > Proof::Claim {
+        if entry.proof > Proof::Claim && self.above() > Proof::Claim {
             let reason = "two of its transforms say who the peer is";
+            return Err(Error::unsupported(reason));
+        }
+        if entry.proof == Proof::Device && self.below == Proof::Key {
+            let reason = "its peers are on other machines, and have proved their keys";
             return Err(Error::unsupported(reason));
         }
         self.transforms.push(entry);
@@ -177,9 +205,23 @@ impl Reading {
 
     /// What is known of a peer in the end.
     fn proof(&self) -> Proof {
+        self.below.max(self.above())
+    }
+
+    /// What is known of it by the transforms.
+    fn above(&self) -> Proof {
         let proofs = self.transforms.iter().map(|entry| entry.proof);
         proofs.max().unwrap_or(Proof::Nothing)
     }
+
+    /// Whether no transform asks who may connect, though the transport knows.
+    fn is_proved_below_only(&self) -> bool {
+        self.below == Proof::Key && self.above() <= Proof::Claim
+    }
+}
+
+fn is_topic(address: &Address) -> bool {
+    hyper::is_topic(&address.sections()[0])
 }
 
 impl fmt::Debug for Chain {
@@ -200,6 +242,12 @@ impl Service<Address> for Chain {
     }
 
     fn call(&mut self, address: Address) -> Self::Future {
+        if is_topic(&address) {
+            return match Reading::of(&address, Side::Dial, |_| false) {
+                Ok(_) => self.parts.hyper.find(self.clone(), address),
+                Err(error) => Box::pin(async { Err(error) }),
+            };
+        }
         match self.stack(&address, Side::Dial) {
             Ok(stack) => Box::pin(stack.oneshot(address)),
             Err(error) => Box::pin(async { Err(error) }),

@@ -18,6 +18,8 @@
 //!     ## trust.roots = "authority.pem"           # or trust.pins = ["sha256/…"]
 //!     ## With the feature `onion`: by which SOCKS proxies to dial `onion` addresses.
 //!     ## proxies = ["127.0.0.1:9050", "socks5://NAME:PASSWORD@127.0.0.1:1080"]
+//!     ## With the feature `hyperswarm`: by which nodes to find the DHT, in place of the public ones.
+//!     ## bootstrap = ["127.0.0.1:49737"]
 //!
 //!     [external]                      # how a listener is reached from everywhere
 //!     net = ["net:example.com:8008"]
@@ -46,7 +48,9 @@
 //! - no transform twice, and one at most of those that say who the peer is (`shs`, `noise`, `mtls`, `noauth`),
 //! - none without such a transform, unless [`Config::plain`] is set: so an address from elsewhere can choose the way to
 //!   a peer, but cannot talk a client out of its encryption. `knock` alone proves nothing; who may knock, as in
-//!   `net:h~knock~mtls`, are those of [`Config::allow`].
+//!   `net:h~knock~mtls`, are those of [`Config::allow`]. `hyperdht` proves keys by itself, and all transforms but `noauth` go over
+//!   it; `hyperswarm:TOPIC` is dialed as its peers' `hyperdht:KEY`, and cannot be listened at,
+//! - none whose sections name different keys, such as `hyperdht:KEY~shs:OTHER`.
 //!
 //! `channel` is not among them, since it connects the parts of one process, or goes over a pipe that a program has to make:
 //! [`Config::multi_server_with`] takes such a transport, and lays the same transforms over it. Whoever needs a stack of
@@ -66,6 +70,9 @@
 mod allow;
 mod any_stack;
 mod chain;
+mod guard;
+#[cfg_attr(not(feature = "hyperswarm"), path = "no_hyper.rs")]
+mod hyper;
 mod invalid;
 mod parts;
 mod protocols;
@@ -153,6 +160,13 @@ pub struct Config {
     #[cfg_attr(docsrs, doc(cfg(feature = "onion")))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub proxies: Vec<crate::onion::Proxy>,
+
+    /// By which nodes to find the DHT of `hyperdht`, `hyperswarm` and `dht`, each `HOST:PORT`. Those of the public one,
+    /// unless set. Our node has our key, and starts when one of these protocols is first used.
+    #[cfg(feature = "hyperswarm")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "hyperswarm")))]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bootstrap: Vec<String>,
 
     /// Whether `bt` finds peers by the service that they offer, and offers it, with BlueZ's daemon; otherwise it goes by
     /// channel 10. Not unless set.

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use tower_multiserver_core::{AppKey, DIAL_TIMEOUT, Identity, Section};
 
-use super::{Config, allow::Guests};
+use super::{Config, allow::Guests, hyper::Hyper};
 
 /// What the protocols are made of.
 pub(super) struct Parts {
     pub(super) config: Config,
     pub(super) identity: Identity,
     pub(super) guests: Guests,
+    pub(super) hyper: Hyper,
 }
 
 impl Parts {

@@ -1,13 +1,16 @@
 //! The protocols that a configuration can name: one entry each.
 
 use tower::Layer;
-use tower_multiserver_core::{Error, FromSection, Section};
+use tower_multiserver_core::{Error, FromSection, PublicKey, Section};
 
-use super::{any_stack::AnyStack, parts::Parts};
+use super::{any_stack::AnyStack, hyper, parts::Parts};
 
 /// A transport.
 pub(super) struct Transport {
     pub(super) name: &'static str,
+    pub(super) proof: Proof,
+    /// The key that its section names.
+    pub(super) named: Named,
     /// Whether its section can be dialed.
     pub(super) dial: fn(&Section) -> Result<(), Error>,
     /// Whether its section can be listened at.
@@ -21,12 +24,17 @@ pub(super) struct Transport {
 pub(super) struct Transform {
     pub(super) name: &'static str,
     pub(super) proof: Proof,
+    /// The key that its section names.
+    pub(super) named: Named,
     /// Whether its section can be dialed. What a listener must say is the layer's own matter.
     pub(super) dial: fn(&Section) -> Result<(), Error>,
     pub(super) lay: fn(&Parts, AnyStack) -> AnyStack,
 }
 
-/// What a transform says of the peer, the less first.
+/// The key that a section names, if it names one.
+pub(super) type Named = fn(&Section) -> Option<PublicKey>;
+
+/// What a protocol says of the peer, the less first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Proof {
     /// Nothing.
@@ -43,6 +51,8 @@ pub(super) static TRANSPORTS: &[Transport] = &[
     #[cfg(feature = "net")]
     Transport {
         name: "net",
+        proof: Proof::Nothing,
+        named: nobody,
         dial: reads::<crate::net::HostPort>,
         listen: reads::<crate::net::HostPort>,
         has_external: true,
@@ -56,6 +66,8 @@ pub(super) static TRANSPORTS: &[Transport] = &[
     #[cfg(feature = "ws")]
     Transport {
         name: "ws",
+        proof: Proof::Nothing,
+        named: nobody,
         dial: reads::<crate::ws::Url>,
         listen: reads::<crate::ws::ListenUrl>,
         has_external: true,
@@ -69,6 +81,8 @@ pub(super) static TRANSPORTS: &[Transport] = &[
     #[cfg(feature = "wss")]
     Transport {
         name: "wss",
+        proof: Proof::Nothing,
+        named: nobody,
         dial: reads::<crate::ws::Url>,
         listen: reads::<crate::ws::ListenUrl>,
         has_external: true,
@@ -77,6 +91,8 @@ pub(super) static TRANSPORTS: &[Transport] = &[
     #[cfg(feature = "onion")]
     Transport {
         name: "onion",
+        proof: Proof::Nothing,
+        named: nobody,
         dial: reads::<crate::onion::Destination>,
         // The transport says what to listen with.
         listen: |_| Ok(()),
@@ -86,6 +102,8 @@ pub(super) static TRANSPORTS: &[Transport] = &[
     #[cfg(all(feature = "bluetooth", target_os = "linux"))]
     Transport {
         name: "bt",
+        proof: Proof::Nothing,
+        named: nobody,
         dial: reads::<crate::transport::bluetooth::Peer>,
         listen: reads::<crate::bluetooth::DeviceAddress>,
         has_external: false,
@@ -94,6 +112,8 @@ pub(super) static TRANSPORTS: &[Transport] = &[
     #[cfg(all(feature = "unix", unix))]
     Transport {
         name: "unix",
+        proof: Proof::Nothing,
+        named: nobody,
         dial: reads::<crate::unix::Endpoint>,
         listen: reads::<crate::unix::Endpoint>,
         has_external: true,
@@ -106,6 +126,17 @@ pub(super) static TRANSPORTS: &[Transport] = &[
             Ok(AnyStack::new(unix))
         },
     },
+    #[cfg(feature = "hyperswarm")]
+    Transport {
+        name: "hyperdht",
+        proof: Proof::Key,
+        named: key::<crate::hyperswarm::Key>,
+        dial: reads::<crate::hyperswarm::Key>,
+        // Whose key it may be, the transport says.
+        listen: |_| Ok(()),
+        has_external: false,
+        stack: |parts| Ok(AnyStack::new(parts.hyper.clone())),
+    },
 ];
 
 pub(super) static TRANSFORMS: &[Transform] = &[
@@ -113,6 +144,7 @@ pub(super) static TRANSFORMS: &[Transform] = &[
     Transform {
         name: "shs",
         proof: Proof::Key,
+        named: of_args,
         dial: reads::<crate::shs::Args>,
         lay: |parts, below| {
             let shs = crate::shs::ShsLayer::new(parts.identity.clone())
@@ -125,6 +157,7 @@ pub(super) static TRANSFORMS: &[Transform] = &[
     Transform {
         name: "noise",
         proof: Proof::Key,
+        named: of_args,
         dial: reads::<crate::noise::Args>,
         lay: |parts, below| {
             let noise = crate::noise::NoiseLayer::new(parts.identity.clone())
@@ -137,6 +170,7 @@ pub(super) static TRANSFORMS: &[Transform] = &[
     Transform {
         name: "mtls",
         proof: Proof::Key,
+        named: key::<crate::mtls::Args>,
         dial: reads::<crate::mtls::Args>,
         lay: |parts, below| {
             let mtls =
@@ -148,6 +182,7 @@ pub(super) static TRANSFORMS: &[Transform] = &[
     Transform {
         name: "knock",
         proof: Proof::Claim,
+        named: key::<tower_multiserver_core::PeerId>,
         dial: reads::<tower_multiserver_core::PeerId>,
         lay: |parts, below| {
             let knock = crate::knock::KnockLayer::new(parts.identity.clone())
@@ -159,6 +194,7 @@ pub(super) static TRANSFORMS: &[Transform] = &[
     Transform {
         name: "noauth",
         proof: Proof::Device,
+        named: nobody,
         dial: reads::<()>,
         lay: |parts, below| {
             let noauth = crate::noauth::NoauthLayer::new(parts.identity.public_key());
@@ -169,6 +205,7 @@ pub(super) static TRANSFORMS: &[Transform] = &[
     Transform {
         name: "gzip",
         proof: Proof::Nothing,
+        named: nobody,
         dial: reads::<()>,
         lay: |_, below| AnyStack::new(crate::compression::CompressionLayer::gzip().layer(below)),
     },
@@ -176,6 +213,7 @@ pub(super) static TRANSFORMS: &[Transform] = &[
     Transform {
         name: "zstd",
         proof: Proof::Nothing,
+        named: nobody,
         dial: reads::<()>,
         lay: |_, below| AnyStack::new(crate::compression::CompressionLayer::zstd().layer(below)),
     },
@@ -183,6 +221,7 @@ pub(super) static TRANSFORMS: &[Transform] = &[
     Transform {
         name: "deflate",
         proof: Proof::Nothing,
+        named: nobody,
         dial: reads::<()>,
         lay: |_, below| AnyStack::new(crate::compression::CompressionLayer::deflate().layer(below)),
     },
@@ -190,6 +229,7 @@ pub(super) static TRANSFORMS: &[Transform] = &[
     Transform {
         name: "br",
         proof: Proof::Nothing,
+        named: nobody,
         dial: reads::<()>,
         lay: |_, below| AnyStack::new(crate::compression::CompressionLayer::brotli().layer(below)),
     },
@@ -244,7 +284,31 @@ pub fn proves_keys(section: &Section) -> bool {
 pub fn is_known(section: &Section) -> bool {
     let name = section.name();
     let is_transport = TRANSPORTS.iter().any(|entry| entry.name == name);
-    is_transport || TRANSFORMS.iter().any(|entry| entry.name == name)
+    is_transport || hyper::is_topic(section) || TRANSFORMS.iter().any(|entry| entry.name == name)
+}
+
+/// The key that a section names, of whichever protocol.
+pub(super) fn named(section: &Section) -> Option<PublicKey> {
+    let name = section.name();
+    let transport = TRANSPORTS.iter().find(|entry| entry.name == name);
+    let transform = TRANSFORMS.iter().find(|entry| entry.name == name);
+    let named = transport.map(|entry| entry.named);
+    named.or(transform.map(|entry| entry.named))?(section)
+}
+
+#[cfg(any(feature = "shs", feature = "noise"))]
+fn of_args(section: &Section) -> Option<PublicKey> {
+    let args = tower_multiserver_core::KeyArgs::from_section(section);
+    Some(args.ok()?.key)
+}
+
+#[cfg(any(feature = "hyperswarm", feature = "knock", feature = "mtls"))]
+fn key<A: FromSection + Into<PublicKey>>(section: &Section) -> Option<PublicKey> {
+    Some(A::from_section(section).ok()?.into())
+}
+
+fn nobody(_: &Section) -> Option<PublicKey> {
+    None
 }
 
 fn reads<A: FromSection>(section: &Section) -> Result<(), Error> {

@@ -1,6 +1,8 @@
 //! A whole MultiServer as data.
 #![cfg(all(feature = "default", feature = "serde", unix))]
 
+#[cfg(all(test, feature = "hyperswarm", feature = "noise"))]
+mod hyperswarm;
 #[cfg(all(test, feature = "knock", feature = "mtls"))]
 mod peer_ids;
 #[path = "../support/mod.rs"]

@@ -38,6 +38,10 @@ Addresses:
     onion:HOST:PORT          through a SOCKS5 proxy such as Tor's; to dial only
     bt:ADDRESS               Bluetooth (Linux), 12 hexadecimal digits
     channel                  messages to and from a command, with --pipe
+    hyperdht:KEY             a peer of Hyperswarm, its KEY in hexadecimal digits; a server is just `hyperdht`,
+                             under our key. It proves the keys of both; `~shs` may go over it
+    hyperswarm:TOPIC         to dial only: who is found first of those that announce TOPIC (or `dht:CHANNEL`).
+                             These are there in a build with the feature `hyperswarm`
     lookup:NAME              to dial only: the addresses in the DNS records (TXT) of `_multiserver.NAME`,
                              of them those that prove the KEY of a `~shs:KEY` behind it
     …~shs:KEY[:SEED]         Secret Handshake with the server that holds KEY, as the key of SEED or
@@ -66,6 +70,7 @@ Configuration:
     certificate = { chain = \"chain.pem\", key = \"key.pem\" }
     trust.roots = \"ca.pem\"               # or trust.pins = [\"sha256/BASE64\"]
     proxies = [\"127.0.0.1:9050\"]         # for `onion`
+    bootstrap = [\"HOST:PORT\"]            # for `hyperdht`; public nodes unless set
     [external]                           # how a transport's listeners are reached from everywhere
     net = [\"net:example.com:8008\"]
     [limits]

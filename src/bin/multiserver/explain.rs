@@ -65,6 +65,7 @@ fn explain_transport(section: &Section) -> String {
             format!("by way of Tor or another SOCKS proxy, port {port} of {host}")
         }),
         "bt" => bluetooth(section),
+        "hyperdht" | "hyperswarm" | "dht" => hyperswarm(section),
         "lookup" => dial::domain(section)
             .map(|domain| format!("the addresses in the DNS records (TXT) of {domain}")),
         "channel" if section.args().is_none() => {
@@ -105,6 +106,24 @@ fn bluetooth(section: &Section) -> Result<String, Error> {
 #[cfg(not(target_os = "linux"))]
 fn bluetooth(_: &Section) -> Result<String, Error> {
     Err(Error::unsupported("there is Bluetooth on Linux only"))
+}
+
+#[cfg(feature = "hyperswarm")]
+fn hyperswarm(section: &Section) -> Result<String, Error> {
+    if section.args().is_none() && section.name() == "hyperdht" {
+        return Ok("Hyperswarm, under our own key; encrypted".to_owned());
+    }
+    tower_multiserver::config::check_dial(&Address::new(section.clone()))?;
+    Ok(match section.name() {
+        "hyperdht" => "Hyperswarm, the peer must prove to hold this key; encrypted",
+        _ => "whoever announces this topic in Hyperswarm and is found first; encrypted",
+    }
+    .to_owned())
+}
+
+#[cfg(not(feature = "hyperswarm"))]
+fn hyperswarm(_: &Section) -> Result<String, Error> {
+    Err(Error::unsupported("this build is without Hyperswarm"))
 }
 
 /// An empty host is read as this one.

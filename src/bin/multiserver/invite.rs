@@ -123,6 +123,7 @@ fn is_anywhere(transport: &Section) -> bool {
             .is_ok_and(|at| at.port() == 0 || is_wildcard(at.host())),
         "ws" | "wss" => tower_multiserver::ws::ListenUrl::from_section(transport)
             .is_ok_and(|at| at.port() == 0 || is_wildcard(at.host())),
+        "hyperdht" => transport.args().is_none_or(str::is_empty),
         _ => false,
     }
 }

@@ -53,7 +53,7 @@ pub(crate) async fn run(args: cli::Listen, report: Report) -> Result<(), Failure
     }
 
     for note in openness(open, &addresses) {
-        report.note(note);
+        report.note(&note);
     }
     let listening = server.listen(addresses).await.map_err(not_listening)?;
     // It has a pipe that nobody may have taken.
@@ -140,30 +140,36 @@ pub(crate) fn not_listening(error: tower_multiserver::Error) -> Failure {
 }
 
 /// Who else than the user may think can connect.
-fn openness(open: bool, addresses: &MultiAddress) -> impl Iterator<Item = &'static str> {
+fn openness(open: bool, addresses: &MultiAddress) -> Vec<String> {
     let proves = |address: &Address| address.sections().iter().any(proves_keys);
     let has = |address: &Address, name| address.sections().iter().any(|s| s.name() == name);
-    let is_mtls = |address: &Address| has(address, "mtls");
-    let mut proving = addresses.iter().filter(|address| proves(address));
-    let notes = [
-        (
-            open && proving.clone().any(|address| !is_mtls(address)),
-            "without --allow, everybody who knows the app key can connect",
-        ),
-        (
-            open && proving.any(is_mtls),
-            "without --allow, everybody can connect by `mtls`",
-        ),
-        (
-            !addresses
-                .iter()
-                .all(|address| proves(address) || has(address, "noauth")),
-            "an address that asks for no key lets everybody connect who reaches it, and who they are is not known",
-        ),
-    ];
+    // No app key keeps anybody out there.
+    let by_key_alone = |address: &Address, name| {
+        has(address, name) && !has(address, "shs") && !has(address, "noise")
+    };
+    let alone = ["mtls", "hyperdht"];
+    let is_alone = |address: &Address| alone.iter().any(|name| by_key_alone(address, name));
+    let mut notes = Vec::new();
+    if open
+        && addresses
+            .iter()
+            .any(|address| proves(address) && !is_alone(address))
+    {
+        notes.push("without --allow, everybody who knows the app key can connect".to_owned());
+    }
+    for name in alone {
+        if open && addresses.iter().any(|address| by_key_alone(address, name)) {
+            notes.push(format!(
+                "without --allow, everybody can connect by `{name}`"
+            ));
+        }
+    }
+    let asks = |address: &Address| proves(address) || is_alone(address) || has(address, "noauth");
+    if !addresses.iter().all(asks) {
+        let note = "an address that asks for no key lets everybody connect who reaches it, and who they are is not known";
+        notes.push(note.to_owned());
+    }
     notes
-        .into_iter()
-        .filter_map(|(is, note)| is.then_some(note))
 }
 
 async fn bridge_one(

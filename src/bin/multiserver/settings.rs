@@ -36,9 +36,20 @@ pub(crate) fn load(setup: &Setup) -> Result<Config, Failure> {
         config.app_key = Some(input::app_key(argument)?);
     }
     lead(&mut config, &setup.way)?;
+    bootstrap(&mut config, setup);
     config.plain.get_or_insert(true);
     Ok(config)
 }
+
+#[cfg(feature = "hyperswarm")]
+fn bootstrap(config: &mut Config, setup: &Setup) {
+    if !setup.bootstrap.is_empty() {
+        config.bootstrap = setup.bootstrap.clone();
+    }
+}
+
+#[cfg(not(feature = "hyperswarm"))]
+fn bootstrap(_: &mut Config, _: &Setup) {}
 
 /// What the arguments say of the way to a peer goes before what the file says.
 pub(crate) fn lead(config: &mut Config, way: &Way) -> Result<(), Failure> {

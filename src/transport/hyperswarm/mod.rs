@@ -89,3 +89,8 @@ pub use self::{
     swarm_io::SwarmIo,
     transport::{Handshake, HyperDht, HyperDhtListener, HyperSocket},
 };
+#[cfg(feature = "serde")]
+pub(crate) use self::{
+    names::{Key, is_rendezvous},
+    swarm::at as peer_of,
+};

@@ -8,7 +8,7 @@ use tower_multiserver_core::{Error, FromSection, PublicKey, Section};
 
 /// What `hyperdht:KEY` holds: a public key as 64 hexadecimal digits or as 52 characters of z-base-32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key(pub(super) PublicKey);
+pub(crate) struct Key(pub(super) PublicKey);
 
 /// What `hyperdht` or `hyperdht:KEY` holds for a listener, which has no choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Topic {
     }
 
     /// The topic of a rendezvous, `hyperswarm:TOPIC` or `dht:CHANNEL`.
-    pub(super) fn of_section(section: &Section) -> Result<Self, Error> {
+    pub(crate) fn of_section(section: &Section) -> Result<Self, Error> {
         match (section.name(), section.args()) {
             ("hyperswarm", _) => Self::from_section(section),
             ("dht", Some(channel)) if !channel.is_empty() => Ok(Self::of_channel(channel)),
@@ -62,9 +62,21 @@ impl Topic {
     }
 }
 
+/// Whether it is of a rendezvous, `hyperswarm:TOPIC` or `dht:CHANNEL`.
+#[cfg(feature = "serde")]
+pub(crate) fn is_rendezvous(section: &Section) -> bool {
+    ["hyperswarm", "dht"].contains(&section.name())
+}
+
 /// `hyperdht:KEY`, in the form that is advertised.
 pub(super) fn key_section(key: &PublicKey) -> Section {
     Section::new("hyperdht").arg(HEXLOWER.encode(key.as_bytes()))
+}
+
+impl From<Key> for PublicKey {
+    fn from(Key(key): Key) -> Self {
+        key
+    }
 }
 
 /// Reads 32 bytes in hexadecimal digits or in z-base-32.

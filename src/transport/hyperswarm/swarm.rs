@@ -276,7 +276,7 @@ where
 }
 
 /// The address of a found peer.
-pub(super) fn at(rendezvous: &Address, key: &PublicKey) -> Address {
+pub(crate) fn at(rendezvous: &Address, key: &PublicKey) -> Address {
     let mut address = Address::new(key_section(key));
     for section in &rendezvous.sections()[1..] {
         let takes_key = ["shs", "noise"].contains(&section.name());

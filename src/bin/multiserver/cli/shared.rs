@@ -20,6 +20,11 @@ pub(crate) struct Setup {
     #[arg(long, value_name = "BASE64|@FILE")]
     pub(crate) app_key: Option<String>,
 
+    /// Find the DHT of `hyperdht`, `hyperswarm` and `dht` by this node, in place of the public ones (repeatable)
+    #[cfg(feature = "hyperswarm")]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) bootstrap: Vec<String>,
+
     #[command(flatten)]
     pub(crate) way: Way,
 }

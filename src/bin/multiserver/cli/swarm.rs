@@ -23,6 +23,8 @@ pub(crate) enum SwarmCommand {
     /// A name is what a peer says of itself, and proves nothing. Where two have the same, or ours, a part of the key stands
     /// behind it. Characters that a terminal would heed are shown as `\u{…}`.
     ///
+    /// The key by which others know us follows from that of --key, and is another; it is the same each time.
+    ///
     /// The end of stdin, Ctrl-C and SIGTERM leave the swarm, when what was sent is delivered; a second signal breaks off.
     #[command(after_long_help = SWARM)]
     Join(SwarmJoin),
@@ -67,7 +69,6 @@ pub(crate) struct SwarmJoin {
     #[command(flatten)]
     pub(crate) certificate: Certificate,
 
-    /// The key under which others know us follows from that of --key, and is another.
     #[command(flatten)]
     pub(crate) setup: Setup,
 

@@ -2,6 +2,7 @@
 
 use tower_multiserver::{
     Address, FromSection as _, Identity, KeyArgs, MultiAddress, MultiServer, PublicKey, Scope,
+    Section,
     config::{Allow, Config, check_dial, check_listen, proves_keys},
     peer_socket::{AddressNetwork, PeerInfo, PeerSockets},
 };
@@ -106,14 +107,15 @@ fn by_address(
 
 /// Whether both ends prove their keys, and ours is our own.
 fn check_proof(address: &Address) -> Result<(), Failure> {
-    let transforms = &address.sections()[1..];
-    if !transforms.iter().any(proves_keys) {
+    let proves = |section: &Section| proves_keys(section) || section.name() == "hyperdht";
+    if !address.sections().iter().any(proves) {
         return Err(Failure::usage(
             "in the addresses of a swarm peers prove their keys, as in `net:HOST:PORT~shs:KEY`",
         ));
     }
-    let has_seed = |section| KeyArgs::from_section(section).is_ok_and(|args| args.seed.is_some());
-    match transforms.iter().any(has_seed) {
+    let has_seed =
+        |section: &Section| KeyArgs::from_section(section).is_ok_and(|args| args.seed.is_some());
+    match address.sections().iter().any(has_seed) {
         true => Err(Failure::usage(
             "an address with a seed makes us somebody else; a peer in a swarm has one key",
         )),
