@@ -18,7 +18,6 @@ use super::{
     Allow, Config, Invalid,
     allow::Guests,
     any_stack::{Accepting, AnyListener, AnySocket, AnyStack},
-    guard::Guard,
     hyper::{self, Hyper},
     parts::Parts,
     protocols::{Proof, TRANSFORMS, TRANSPORTS, Transform, named},
@@ -112,16 +111,17 @@ impl Chain {
         }
         if side == Side::Listen {
             self.permit(proof).map_err(|e| e.at(|| address.clone()))?;
+            if reading.is_proved_below_only() {
+                self.parts.hyper.ask_guests();
+            }
         }
         let found = transport(address.sections()[0].name());
         let (_, transport) =
             found.expect("there is a stack for each entry, and for what else is known");
         let transforms = reading.transforms.iter();
-        let transport = match reading.is_proved_below_only() {
-            true => AnyStack::new(Guard::new(transport.clone(), &self.parts)),
-            false => transport.clone(),
-        };
-        Ok(transforms.fold(transport, |below, entry| (entry.lay)(&self.parts, below)))
+        Ok(transforms.fold(transport.clone(), |below, entry| {
+            (entry.lay)(&self.parts, below)
+        }))
     }
 
     /// Whether a server may let peers in of whom this is known.

@@ -2,7 +2,10 @@
 
 use std::{
     borrow::Cow,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -16,10 +19,10 @@ use tower_multiserver_core::{
 };
 use tower_service::Service;
 
-use super::{Config, Invalid, chain::Chain};
+use super::{Allow, Config, Invalid, chain::Chain};
 use crate::hyperswarm::{
-    HyperDht, HyperDhtListener, HyperIo, HyperNode, HyperNodeBuilder, HyperSocket, HyperSwarm,
-    Topic, is_rendezvous, peer_of,
+    Gate, HyperDht, HyperDhtListener, HyperIo, HyperNode, HyperNodeBuilder, HyperSocket,
+    HyperSwarm, Topic, is_rendezvous, peer_of,
 };
 
 /// The transport `hyperdht`, with a node that there is once it is needed. Clones have the same.
@@ -30,11 +33,15 @@ struct Shared {
     builder: HyperNodeBuilder,
     node: OnceCell<HyperNode>,
     dial_timeout: Option<Duration>,
+    /// Whether only guests are answered.
+    asks: Arc<AtomicBool>,
 }
 
 impl Hyper {
     pub(super) fn new(config: &Config, identity: &Identity) -> Result<Self, Error> {
-        let mut builder = HyperNode::builder(identity.clone());
+        let asks = Arc::new(AtomicBool::new(false));
+        let gate = gate(config.allow.as_ref(), asks.clone());
+        let mut builder = HyperNode::builder(identity.clone()).gate(gate);
         for node in &config.bootstrap {
             let port = node.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
             if !matches!(port, Some(Ok(1..))) {
@@ -50,7 +57,13 @@ impl Hyper {
             builder,
             node: OnceCell::new(),
             dial_timeout: config.dial_timeout,
+            asks,
         })))
+    }
+
+    /// From now on only guests are answered: no transform will ask.
+    pub(super) fn ask_guests(&self) {
+        self.0.asks.store(true, Ordering::Relaxed);
     }
 
     async fn transport(self) -> Result<HyperDht, Error> {
@@ -84,6 +97,20 @@ impl Hyper {
             swarm.oneshot(address).await
         })
     }
+}
+
+/// Whom the node answers. Whom we dial is no guest.
+fn gate(allow: Option<&Allow>, asks: Arc<AtomicBool>) -> Gate {
+    let guests = match allow {
+        Some(Allow::All) => None,
+        Some(Allow::Keys(keys)) => Some(keys.clone()),
+        None => Some(Vec::new()),
+    };
+    Arc::new(move |key, _, dials| {
+        let is_guest = guests.as_ref().is_none_or(|guests| guests.contains(&key));
+        let lets_in = dials || is_guest || !asks.load(Ordering::Relaxed);
+        Box::pin(std::future::ready(lets_in))
+    })
 }
 
 impl Service<Address> for Hyper {

@@ -70,7 +70,6 @@
 mod allow;
 mod any_stack;
 mod chain;
-mod guard;
 #[cfg_attr(not(feature = "hyperswarm"), path = "no_hyper.rs")]
 mod hyper;
 mod invalid;

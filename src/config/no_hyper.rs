@@ -15,6 +15,8 @@ impl Hyper {
         Ok(Self)
     }
 
+    pub(super) fn ask_guests(&self) {}
+
     pub(super) fn find(
         &self,
         _: Chain,

@@ -17,6 +17,8 @@ mod forms;
 mod forward;
 #[cfg(test)]
 mod harness;
+#[cfg(all(test, feature = "hyperswarm"))]
+mod hyperswarm;
 #[cfg(test)]
 mod invite;
 #[cfg(test)]

@@ -17,10 +17,10 @@ use tower_multiserver::{
 
 use crate::harness::{HANG, Program, event, key, run};
 
-const ROOM: &str = "room";
+pub(crate) const ROOM: &str = "room";
 
 /// `swarm join room --json`, with more arguments; and the key that it has there.
-async fn join(args: &[&str]) -> (Program, String) {
+pub(crate) async fn join(args: &[&str]) -> (Program, String) {
     let mut program = Program::start([&["swarm", "join", ROOM, "--json"], args].concat());
     let swarm = program.event("swarm").await;
     assert_eq!(swarm["swarm"], ROOM);
@@ -40,12 +40,21 @@ async fn host(args: &[&str]) -> (Program, String) {
     (program, address)
 }
 
+/// Ends a program by a signal, in good order.
+pub(crate) async fn interrupt(mut program: Program) {
+    program.signal("INT").await;
+    // Not before the end of its input could be the reason, or the signal the second one.
+    while program.event("note").await["message"] != "leaving" {}
+    let ended = program.end().await;
+    assert_eq!(ended.code, Some(0), "{:?}", ended.told);
+}
+
 /// What the program says on stdout, and the program without it.
-fn lines(program: &mut Program) -> Lines<BufReader<&mut ChildStdout>> {
+pub(crate) fn lines(program: &mut Program) -> Lines<BufReader<&mut ChildStdout>> {
     BufReader::new(&mut program.stdout).lines()
 }
 
-async fn next(lines: &mut Lines<BufReader<&mut ChildStdout>>) -> Value {
+pub(crate) async fn next(lines: &mut Lines<BufReader<&mut ChildStdout>>) -> Value {
     let line = timeout(HANG, lines.next_line()).await.expect("a hang");
     let line = line.expect("stdout is text").expect("a line");
     serde_json::from_str(&line).expect("JSON")
@@ -115,8 +124,7 @@ async fn each_sees_the_lines_of_the_others_under_their_names() {
         (&left["name"], &left["reason"]),
         (&json!("carol"), &json!("closed by the peer"))
     );
-    bob.signal("TERM").await;
-    assert_eq!(bob.end().await.code, Some(0));
+    interrupt(bob).await;
     assert_eq!(alice.event("left").await["name"], "bob");
 }
 
@@ -135,8 +143,7 @@ async fn what_was_typed_before_anybody_came_is_delivered_to_the_first_and_all_of
     }
     assert_eq!(early.end().await.code, Some(0));
     late.event("left").await;
-    late.signal("INT").await;
-    assert_eq!(late.end().await.code, Some(0));
+    interrupt(late).await;
 }
 
 #[tokio::test]
@@ -202,7 +209,6 @@ async fn what_a_peer_sends_drives_no_terminal_and_forges_no_line() {
     }
     mallory.close().await;
     while !program.line().await.expect("more").contains(" left: ") {}
-    program.signal("INT").await;
     let ended = program.end().await;
     assert_eq!((ended.code, ended.text()), (Some(0), ""));
     let told = ended.told.concat();
@@ -298,8 +304,7 @@ async fn what_proves_no_key_of_ours_is_2() {
     let seeded = format!("net:h:1~shs:{key}:{key}");
     let long = "x".repeat(300);
     for args in [
-        &[][..],
-        &["--peer", "net:h:1"],
+        &["--peer", "net:h:1"][..],
         &["--peer", "net:h:1~noauth"],
         &["--peer", "net:h:1~shs"],
         &["--peer", &seeded],
@@ -313,5 +318,16 @@ async fn what_proves_no_key_of_ours_is_2() {
         assert_eq!(ended.code, Some(2), "{args:?}: {:?}", ended.told);
         let error = ended.error();
         assert!(!error["message"].to_string().contains(key), "{error}");
+    }
+}
+
+#[cfg(not(feature = "hyperswarm"))]
+#[tokio::test]
+async fn who_says_no_address_is_told_what_to_say_or_build() {
+    let ended = run(&["swarm", "join", ROOM, "--json"]).await;
+    assert_eq!(ended.code, Some(2), "{:?}", ended.told);
+    let message = ended.error()["message"].to_string();
+    for word in ["--listen", "--peer", "hyperswarm"] {
+        assert!(message.contains(word), "{message}");
     }
 }

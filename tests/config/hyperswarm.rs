@@ -49,7 +49,7 @@ async fn only_guests_are_let_in_whatever_proves_their_keys() {
         let address = format!("hyperdht{transforms}");
         let address = server(&dht, &address, &format!("[\"{friend}\"]")).await;
         dial(&client, "friend", &address).await.expect(transforms);
-        // Who learns it when it reads, hears nothing.
+        // By `mtls` it is told when it reads.
         let dialed = client.multi_server_as(&identity("stranger")).expect("one");
         if let Ok(mut stranger) = dialed.dial(address).await {
             use tokio::io::AsyncReadExt as _;

@@ -92,5 +92,6 @@ pub use self::{
 #[cfg(feature = "serde")]
 pub(crate) use self::{
     names::{Key, is_rendezvous},
+    node::Gate,
     swarm::at as peer_of,
 };

@@ -235,7 +235,7 @@ impl HyperNodeBuilder {
     }
 
     /// Asks this too, before the authorization.
-    #[cfg(feature = "peer-socket")]
+    #[cfg(any(feature = "peer-socket", feature = "serde"))]
     pub(crate) fn gate(mut self, gate: Gate) -> Self {
         self.gate = Some(gate);
         self

@@ -14,8 +14,11 @@ use super::{
 pub(crate) enum SwarmCommand {
     /// Send lines of stdin to everybody in a swarm, and print what they say
     ///
-    /// Each sees those whom it is connected with: those behind each --peer, and whoever dials --listen. So each should know
-    /// the address of each other. What stdin says while nobody is there waits for the first who comes.
+    /// Without --listen and --peer, others are found by the name of the swarm, in the DHT of Hyperswarm; that takes a build
+    /// with the feature `hyperswarm`. With one of them, each sees those whom it is connected with: those behind each
+    /// --peer, and whoever dials --listen. So each should know the address of each other.
+    ///
+    /// What stdin says while nobody is there waits for the first who comes.
     ///
     /// A line goes to all at once, and the next when everybody has room for it. Who makes none for 5 seconds is told of and
     /// passed over, until it reads again: it misses lines, and nobody else does.

@@ -14,7 +14,6 @@ use crate::{
     failure::Failure,
     listen::not_listening,
     report::{Report, written},
-    settings,
     signals::Signals,
 };
 
@@ -24,25 +23,23 @@ const MAX_LINE: usize = 64 * 1024;
 /// Is in a swarm until stdin ends or a signal comes.
 pub(crate) async fn run(args: cli::SwarmJoin, report: Report) -> Result<(), Failure> {
     let config = network::config(&args)?;
-    let (identity, _) = settings::identity(&config)?;
-    let network = network::of(&args, &config, &identity)?;
     let mut signals = Signals::catch()?;
-    let peers = network.peers(&config, &identity)?;
+    let found = network::find(&args, &config)?;
     let id = SwarmId::open(args.swarm.clone());
     let joining = async {
         match &args.name {
-            Some(name) => peers.join_with(id, json!({ "name": name })).await,
-            None => peers.join(id).await,
+            Some(name) => found.peers.join_with(id, json!({ "name": name })).await,
+            None => found.peers.join(id).await,
         }
     };
     let swarm = tokio::select! {
         joined = joining => joined.map_err(not_joined)?,
         () = signals.next() => return Err(Failure::interrupted()),
     };
-    for (scope, address) in network.addresses(&peers.public_key()) {
+    for (scope, address) in found.addresses() {
         report.listening(&address, scope);
     }
-    joined(&args.swarm, peers.public_key(), report);
+    joined(&args.swarm, found.peers.public_key(), report);
 
     let names = Names::new(&swarm, args.name.as_deref());
     let mut everyone = Everyone::new(&swarm, &names, report);

@@ -1,10 +1,13 @@
 //! By what the peers of a swarm are found.
 
+use std::future::ready;
+
+#[cfg(feature = "hyperswarm")]
+use tower_multiserver::peer_socket::HyperNetwork;
 use tower_multiserver::{
-    Address, FromSection as _, Identity, KeyArgs, MultiAddress, MultiServer, PublicKey, Scope,
-    Section,
+    Address, FromSection as _, KeyArgs, MultiAddress, MultiServer, Scope, Section,
     config::{Allow, Config, check_dial, check_listen, proves_keys},
-    peer_socket::{AddressNetwork, PeerInfo, PeerSockets},
+    peer_socket::{AddressNetwork, PeerInfo, PeerSockets, PeerSocketsBuilder},
 };
 
 use crate::{cli, failure::Failure, input, listen, settings};
@@ -26,67 +29,74 @@ pub(super) fn config(args: &cli::SwarmJoin) -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// The network of a swarm.
-pub(super) enum Found {
-    ByAddress(AddressNetwork),
+/// Somebody who can join swarms, and the addresses that it has.
+pub(super) struct Found {
+    pub(super) peers: PeerSockets,
+    addresses: Option<AddressNetwork>,
 }
 
-/// By the addresses of peers, where there are some.
-pub(super) fn of(
-    args: &cli::SwarmJoin,
-    config: &Config,
-    identity: &Identity,
-) -> Result<Found, Failure> {
-    if config.listen.is_empty() && args.peers.is_empty() {
-        return Err(Failure::usage(
-            "nobody could be found: say where to listen (--listen) or whom to dial (--peer)",
-        ));
-    }
-    by_address(args, config, identity).map(Found::ByAddress)
+/// By the addresses of peers where there are some, else by the name of the swarm.
+pub(super) fn find(args: &cli::SwarmJoin, config: &Config) -> Result<Found, Failure> {
+    let (identity, _) = settings::identity(config)?;
+    // Whatever is wrong with the configuration shows here: the key makes no difference.
+    settings::server(config, &identity)?;
+    let (builder, addresses) = match config.listen.is_empty() && args.peers.is_empty() {
+        true if config.allow.is_none() => {
+            return Err(Failure::usage(
+                "`allow` of the configuration must say who may come: a list of keys, or \"all\"",
+            ));
+        }
+        true => (by_name(config)?, None),
+        false => {
+            let network = by_address(args, config)?;
+            (PeerSockets::builder(network.clone()), Some(network))
+        }
+    };
+    let builder = match config.allow.clone() {
+        Some(Allow::Keys(keys)) => {
+            builder.authorize(move |peer: PeerInfo| ready(keys.contains(&peer.id)))
+        }
+        _ => builder,
+    };
+    let peers = builder.secret(identity.seed()).build()?;
+    Ok(Found { peers, addresses })
 }
 
 impl Found {
-    /// Who we are there.
-    pub(super) fn peers(
-        &self,
-        config: &Config,
-        identity: &Identity,
-    ) -> Result<PeerSockets, Failure> {
-        let builder = match self {
-            Self::ByAddress(network) => PeerSockets::builder(network.clone()),
-        };
-        let builder = builder.secret(identity.seed());
-        let builder = match config.allow.clone() {
-            Some(Allow::Keys(keys)) => {
-                builder.authorize(move |peer: PeerInfo| std::future::ready(keys.contains(&peer.id)))
-            }
-            _ => builder,
-        };
-        Ok(builder.build()?)
-    }
-
     /// Where we are reached.
-    pub(super) fn addresses(&self, own: &PublicKey) -> Vec<(Scope, Address)> {
-        match self {
-            Self::ByAddress(network) => network.addresses(own),
-        }
+    pub(super) fn addresses(&self) -> Vec<(Scope, Address)> {
+        let network = self.addresses.as_ref();
+        network.map_or_else(Vec::new, |network| {
+            network.addresses(&self.peers.public_key())
+        })
     }
 }
 
-fn by_address(
-    args: &cli::SwarmJoin,
-    config: &Config,
-    identity: &Identity,
-) -> Result<AddressNetwork, Failure> {
-    // Whatever is wrong with the configuration shows here: the key makes no difference.
-    settings::server(config, identity)?;
+#[cfg(feature = "hyperswarm")]
+fn by_name(config: &Config) -> Result<PeerSocketsBuilder, Failure> {
+    let dht = config.bootstrap.clone();
+    let network = HyperNetwork::with(move |node| match dht.is_empty() {
+        true => node,
+        false => node.bootstrap(&dht),
+    });
+    Ok(PeerSockets::builder(network))
+}
+
+#[cfg(not(feature = "hyperswarm"))]
+fn by_name(_: &Config) -> Result<PeerSocketsBuilder, Failure> {
+    Err(Failure::usage(
+        "nobody could be found: say where to listen (--listen) or whom to dial (--peer); only a build with the \
+         feature `hyperswarm` finds others by the name of the swarm alone",
+    ))
+}
+
+fn by_address(args: &cli::SwarmJoin, config: &Config) -> Result<AddressNetwork, Failure> {
     let of_config = config.clone();
-    let network = AddressNetwork::new(move |identity| {
+    let mut network = AddressNetwork::new(move |identity| {
         let server = of_config.multi_server_as(&identity);
         // A file may have gone meanwhile; then nothing is understood, which is told.
         server.unwrap_or_else(|_| MultiServer::new())
     });
-    let mut network = network;
     if let Some(addresses) = config.addresses() {
         for address in &addresses {
             check_listen(address)?;
