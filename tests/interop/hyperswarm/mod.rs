@@ -26,6 +26,8 @@ macro_rules! both_ways {
     )+};
 }
 
+#[cfg(feature = "cli")]
+mod chat;
 mod mesh;
 mod process;
 mod sockets;
