@@ -11,6 +11,14 @@
 //! bob is now: bob (away)
 //! carol has gone: closed by the peer
 //! ```
+//!
+//! All three are in one process here. In terminals of their own the command line program is such a peer, and
+//! `examples/swarm_chat.js` one from npm:
+//!
+//! ```console
+//! $ multiserver swarm join pauls-chat-room --name bob --listen net:127.0.0.1:8008~shs
+//! $ multiserver swarm join pauls-chat-room --name alice --peer net:127.0.0.1:8008~shs:KEY
+//! ```
 
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
@@ -28,8 +36,10 @@ fn stacks(identity: Identity) -> MultiServer {
     MultiServer::new().stack(ServiceBuilder::new().layer(shs).service(Net::new()))
 }
 
+const ROOM: &str = "pauls-chat-room";
+
 fn room() -> SwarmId {
-    SwarmId::open("pauls-chat-room")
+    SwarmId::open(ROOM)
 }
 
 /// Somebody who joins the room by the address of another.
@@ -60,6 +70,10 @@ async fn text(from: &PeerSocket) -> Result<String, BoxError> {
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
+    if std::env::args().len() > 1 {
+        println!("one terminal of a chat is `multiserver swarm join {ROOM} --name NAME`");
+        return Ok(());
+    }
     let network = AddressNetwork::new(stacks).listen("net:127.0.0.1:0~shs")?;
     let alice = PeerSockets::builder(network.clone()).build()?;
     let swarm = alice.join_with(room(), json!({ "name": "alice" })).await?;

@@ -64,7 +64,7 @@ async fn each_shell_has_its_script() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = run(&["completions", shell]).await;
         assert_eq!(script.code, Some(0), "{shell}");
-        for word in ["forward", "invite", "interval"] {
+        for word in ["forward", "invite", "interval", "swarm"] {
             assert!(script.text().contains(word), "{shell}: {word}");
         }
     }
@@ -98,6 +98,7 @@ async fn the_manual_pages_are_well_formed() {
         "multiserver-forward.1",
         "multiserver-key-new.1",
         "multiserver-rage-send.1",
+        "multiserver-swarm-join.1",
     ] {
         assert!(names.iter().any(|found| found == name), "{names:?}");
     }

@@ -71,7 +71,9 @@ impl Terminal {
         let mut there = BTreeSet::new();
         while there != others {
             let note = self.note().await;
-            let Some((name, rest)) = note.split_once(' ') else { continue };
+            let Some((name, rest)) = note.split_once(' ') else {
+                continue;
+            };
             if rest.starts_with("joined") {
                 there.insert(name.to_owned());
             } else if rest.starts_with("left") {
