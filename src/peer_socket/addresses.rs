@@ -42,6 +42,9 @@ const LINKS: usize = 16;
 /// `noise`. Connections in which no key was proved are closed. Where two peers dial each other, or one has several
 /// addresses, one connection is kept.
 ///
+/// Nobody is found who was not named, not even on the local network: the crate that could do that by multicast DNS
+/// (`mdns-sd` 0.21) remembers as many services as anybody there cares to invent.
+///
 /// Clones are of the same network.
 ///
 /// ```

@@ -21,12 +21,12 @@ pub(crate) fn local(identity: Identity) -> HyperNodeBuilder {
 
 impl Dht {
     pub(crate) async fn new() -> Self {
-        let node = || local(Identity::generate().unwrap()).persistent(true);
-        let first = node().bootstrap([""; 0]).spawn().await.unwrap();
-        let bootstrap = first.local_addr().await.unwrap().to_string();
+        let node = || local(Identity::generate().expect("randomness")).persistent(true);
+        let first = node().bootstrap([""; 0]).spawn().await.expect("a node");
+        let bootstrap = first.local_addr().await.expect("it is bound").to_string();
         let mut nodes = vec![first];
         for _ in 0..3 {
-            nodes.push(node().bootstrap([&bootstrap]).spawn().await.unwrap());
+            nodes.push(node().bootstrap([&bootstrap]).spawn().await.expect("a node"));
         }
         Self {
             _nodes: nodes,
