@@ -3,7 +3,6 @@
 use std::{
     fmt, io,
     pin::Pin,
-    sync::LazyLock,
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
@@ -11,16 +10,17 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
     runtime::Handle,
-    sync::watch,
     time::timeout,
 };
 use tower_multiserver_core::Io;
+
+use super::last_words::Counted;
 
 /// A socket that lingers when it is dropped after a finished shutdown.
 ///
 /// A kernel that closes a socket with unread data in it sends a reset, which can destroy what is still on its way to the
 /// peer, the end mark of an encrypted stream for one. So a socket whose sending direction was shut down and whose
-/// peer has not ended is read to its end for up to a second, in a task of its own, and then closed; see [`lingered`].
+/// peer has not ended is read to its end for up to a second, in a task of its own, and then closed; see [`lingered`](super::lingered).
 /// Dropping without a shutdown closes at once.
 ///
 /// Where whatever carries the socket on ends both directions with one, as Tor does, a shutdown flushes, and the end of our
@@ -46,27 +46,6 @@ enum End {
 /// How long a socket lingers at most.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// How many sockets of this process linger. They have no other owner left.
-static LINGERING: LazyLock<watch::Sender<usize>> = LazyLock::new(|| watch::Sender::new(0));
-
-/// Waits until no socket of this process lingers any more, which takes a second at most. Cancel safe.
-///
-/// For a program that ends after its last connection: the end of its runtime would take the sockets with it before their
-/// last bytes have arrived.
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
-/// // … serve, and then:
-/// tower_multiserver::transport::lingered().await;
-/// # }
-/// ```
-pub async fn lingered() {
-    let mut lingering = LINGERING.subscribe();
-    // An error would say that the sender is gone, which is static.
-    let _ = lingering.wait_for(|count| *count == 0).await;
-}
-
 /// Lets a socket that is dropped say its last words, in a task of its own, for a second at most.
 pub(super) fn linger(last_words: impl Future<Output: Send> + Send + 'static) {
     if let Ok(runtime) = Handle::try_current() {
@@ -91,21 +70,6 @@ pub(super) async fn hang_up(mut io: impl Io) {
     };
     // Who takes longer is cut off.
     let _ = timeout(LINGER, last_words).await;
-}
-
-struct Counted;
-
-impl Counted {
-    fn new() -> Self {
-        LINGERING.send_modify(|count| *count += 1);
-        Self
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        LINGERING.send_modify(|count| *count -= 1);
-    }
 }
 
 impl<S: Io> Linger<S> {

@@ -34,6 +34,13 @@ pub mod channel;
 mod external;
 #[cfg(feature = "hyperswarm")]
 pub mod hyperswarm;
+#[cfg(any(
+    feature = "hyperswarm",
+    feature = "net",
+    feature = "rn-channel",
+    feature = "unix"
+))]
+mod last_words;
 #[cfg(any(feature = "net", feature = "unix", feature = "rn-channel"))]
 mod linger;
 #[cfg(feature = "net")]
@@ -51,5 +58,12 @@ mod wakers;
 #[cfg(feature = "ws")]
 pub mod ws;
 
+#[cfg(any(
+    feature = "hyperswarm",
+    feature = "net",
+    feature = "rn-channel",
+    feature = "unix"
+))]
+pub use last_words::lingered;
 #[cfg(any(feature = "net", feature = "unix", feature = "rn-channel"))]
-pub use linger::{Linger, lingered};
+pub use linger::Linger;

@@ -45,6 +45,24 @@ async fn a_server_is_dialed_by_its_key_alone_or_under_a_proof() {
 }
 
 #[tokio::test]
+async fn nobody_finds_a_server_that_was_ended() {
+    let dht = Dht::new().await;
+    let at_dht = ["--bootstrap", &*dht.bootstrap];
+    let (mut server, at) = Program::listen("hyperdht", &[&at_dht[..], &["--echo"]].concat()).await;
+    assert_eq!(connect(&at, &at_dht, b"hello").await.text(), "hello");
+    server.signal("TERM").await;
+    server.event("note").await;
+    assert_eq!(server.end().await.code, Some(0));
+    let client = connect(&at, &at_dht, b"hello").await;
+    assert_eq!(client.code, Some(3));
+    let message = client.error()["message"].to_string();
+    assert!(
+        message.contains("nobody in the DHT knows this key"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
 async fn whoever_announces_a_topic_is_dialed_by_it() {
     let dht = Dht::new().await;
     let at_dht = ["--bootstrap", &dht.bootstrap];

@@ -26,7 +26,13 @@ impl Dht {
         let bootstrap = first.local_addr().await.expect("it is bound").to_string();
         let mut nodes = vec![first];
         for _ in 0..3 {
-            nodes.push(node().bootstrap([&bootstrap]).spawn().await.expect("a node"));
+            nodes.push(
+                node()
+                    .bootstrap([&bootstrap])
+                    .spawn()
+                    .await
+                    .expect("a node"),
+            );
         }
         Self {
             _nodes: nodes,

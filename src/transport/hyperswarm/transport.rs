@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::lock::lock;
+use crate::{lock::lock, transport::last_words::Counted};
 use futures_util::future::{BoxFuture, Either, select};
 use peeroxide_dht::crypto::hash;
 use tokio::{
@@ -71,6 +71,9 @@ const BACKLOG: usize = 128;
 
 /// After how many seconds, and up to half as many again, an announcement is repeated; as often as npm hyperdht does.
 pub(super) const REFRESH: u64 = 240;
+
+/// How long it may take to take an announcement back. It is forgotten by itself within the hour.
+const TAKE_BACK: Duration = Duration::from_secs(5);
 
 impl HyperDht {
     /// The transport of a node.
@@ -298,12 +301,18 @@ impl Drop for HyperDhtListener {
         self.node.dht.unregister_server(&target);
         *lock(&self.node.door) = None;
         let node = self.node.clone();
+        let counted = Counted::new();
         self.node.spawn(async move {
-            let _turn = node.announcing.lock().await;
-            if lock(&node.door).is_some() {
-                return;
-            }
-            if let Err(error) = node.unannounce(target).await {
+            let _counted = counted;
+            let take_back = async {
+                let _turn = node.announcing.lock().await;
+                let listens_again = lock(&node.door).is_some();
+                match listens_again {
+                    true => Ok(()),
+                    false => node.unannounce(target).await,
+                }
+            };
+            if let Err(error) = within(Some(Instant::now() + TAKE_BACK), take_back).await {
                 tracing::debug!(%error, "the node's key could not be taken back");
             }
         });
