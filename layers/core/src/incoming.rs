@@ -4,13 +4,13 @@ use std::{
     fmt,
     future::Future,
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use futures_core::Stream;
-use futures_util::future::BoxFuture;
+use futures_util::{TryFutureExt as _, future::BoxFuture};
 use tokio::time::{Instant, Sleep, sleep};
 use tower::ServiceExt as _;
 use tower_service::Service;
@@ -152,10 +152,12 @@ where
         let deadline = Some(Instant::now() + self.timeout);
         let peer = L::peer_ip(&raw);
         let accept = self.stack.clone().oneshot(Accept { raw, deadline });
-        // The layers keep the deadline themselves and know their place; this is for those that do not.
-        let accept = async { accept.await.map_err(into_error) };
-        let accept = trace::accepting(within(deadline, accept));
-        self.handshakes.spawn(peer, accept);
+        self.handshakes.spawn(peer, async move {
+            // Pinned here, since each `async fn` that took it by value would keep two more copies' room.
+            let accept = pin!(accept.map_err(into_error));
+            // The layers keep the deadline themselves and know their place; this is for those that do not.
+            trace::accepting(within(deadline, accept)).await
+        });
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     future::Future,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 
@@ -259,8 +259,9 @@ async fn handshake<T: Transform, I: Io>(
     at.push(Section::new(transform.name()));
     let deadline = connection.deadline();
     let (name, start) = (transform.name().to_owned(), Instant::now());
-    let upgrade = within(deadline, transform.upgrade(connection, role));
-    let mut connection = trace::shaking_hands(&name, upgrade)
+    // Pinned here, since each `async fn` that took it by value would keep two more copies' room.
+    let upgrade = pin!(transform.upgrade(connection, role));
+    let mut connection = trace::shaking_hands(&name, within(deadline, upgrade))
         .await
         .map_err(|error| error.at(|| at))?;
     layer_time::record(&mut connection, &name, start);
