@@ -50,11 +50,17 @@ pub use super::tcp::HostPort;
 
 /// The TCP transport, for both ends.
 ///
-/// It connects to a name's addresses as RFC 8305 says, sends small writes at once (TCP_NODELAY) and asks a silent peer
-/// after a minute whether it is still there (keep-alive).
+/// It connects to a name's addresses as RFC 8305 says and sends small writes at once (TCP_NODELAY).
+///
+/// A peer that vanished without a word, with its power or its link, is noticed 90 seconds after the last byte: it is asked
+/// after a minute of silence whether it is still there, and twice more in half a minute (keep-alive). What was written
+/// and is not acknowledged is sent again before that, for as long as the system does it, which is a quarter of an hour on
+/// Linux; [`user_timeout`](Self::user_timeout) sets less. Reading then ends with an error. While a connection is made,
+/// the time of the [dial](Self::dial_timeout) or of the [accept](crate::ACCEPT_TIMEOUT) bounds it.
 #[derive(Clone, Debug)]
 pub struct Net {
     dial_timeout: Duration,
+    user_timeout: Option<Duration>,
     external: External,
     bound: Option<Arc<Mutex<Option<StdListener>>>>,
 }
@@ -79,6 +85,7 @@ impl Net {
     pub fn new() -> Self {
         Self {
             dial_timeout: DIAL_TIMEOUT,
+            user_timeout: None,
             external: External::default(),
             bound: None,
         }
@@ -88,6 +95,17 @@ impl Net {
     #[must_use]
     pub fn dial_timeout(mut self, timeout: Duration) -> Self {
         self.dial_timeout = timeout;
+        self
+    }
+
+    /// Sets how long the peer may not acknowledge what was sent, or not read while there is more to send, before the
+    /// connection ends with an error: the user timeout of TCP (RFC 9293, section 3.8.3), on Linux and Android. It holds
+    /// once the handshakes are done as well as before.
+    ///
+    /// There is none unless set, since a peer that rests for long, such as a pager at its first page, is cut by it too.
+    #[must_use]
+    pub fn user_timeout(mut self, timeout: Duration) -> Self {
+        self.user_timeout = Some(timeout);
         self
     }
 
@@ -161,6 +179,7 @@ impl Service<Address> for Net {
 
     fn call(&mut self, address: Address) -> Self::Future {
         let deadline = Some(Instant::now() + self.dial_timeout);
+        let user_timeout = self.user_timeout;
         let to = address.finish::<HostPort>("net");
         Box::pin(async move {
             let to = to?;
@@ -169,6 +188,7 @@ impl Service<Address> for Net {
             let at = Address::new(section.clone());
             let connect = async {
                 let stream = tcp::connect(&to.host, to.port).await?;
+                tcp::set_user_timeout(&stream, user_timeout)?;
                 let addrs = (stream.peer_addr()?, stream.local_addr()?);
                 io::Result::Ok((stream, addrs))
             };
@@ -213,7 +233,9 @@ impl Service<Accept<NetSocket>> for Net {
         let peer = tcp::canonical(raw.peer);
         let section = section(peer.ip(), peer.port());
         let at = Address::new(section.clone());
-        let accepted = tcp::tune(&raw.stream).and_then(|()| raw.stream.local_addr());
+        let accepted = tcp::tune(&raw.stream)
+            .and_then(|()| tcp::set_user_timeout(&raw.stream, self.user_timeout))
+            .and_then(|()| raw.stream.local_addr());
         ready(match accepted {
             Ok(local) => {
                 let scope = raw.external.scope(tcp::scope(peer, local));

@@ -28,6 +28,16 @@ pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_tcp_keepalive(&KEEP_ALIVE)
 }
 
+/// Sets the user timeout of RFC 9293, section 3.8.3, where one is given and the system has it.
+pub(crate) fn set_user_timeout(stream: &TcpStream, timeout: Option<Duration>) -> io::Result<()> {
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    if timeout.is_some() {
+        return SockRef::from(stream).set_tcp_user_timeout(timeout);
+    }
+    let _ = (stream, timeout);
+    Ok(())
+}
+
 /// Where the peer is, from both ends of the real socket.
 pub(crate) fn scope(peer: SocketAddr, local: SocketAddr) -> Scope {
     Scope::of_ip(peer.ip()).max(Scope::of_ip(local.ip()))

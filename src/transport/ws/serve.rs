@@ -96,6 +96,7 @@ pub(super) type Failed = (Error, Option<TcpStream>);
 /// What all connections of one server share.
 #[derive(Debug)]
 pub(super) struct Site {
+    pub(super) user_timeout: Option<Duration>,
     pub(super) front: Option<Arc<dyn Front>>,
     pub(super) door: Door,
     /// The only path of WebSockets, or `None` for all.
@@ -138,7 +139,9 @@ impl Connections {
 
     /// Serves one more, in the place of another where there is no room.
     pub(super) fn serve(&mut self, stream: TcpStream, peer: SocketAddr) {
-        let tuned = tcp::tune(&stream).and_then(|()| stream.local_addr());
+        let tuned = tcp::tune(&stream)
+            .and_then(|()| tcp::set_user_timeout(&stream, self.site.user_timeout))
+            .and_then(|()| stream.local_addr());
         let local = match tuned {
             Ok(local) => local,
             Err(error) => {

@@ -134,12 +134,20 @@ pub(super) struct Ends {
 }
 
 impl Ws {
+    /// Connects to the server of a URL.
+    pub(super) async fn reach(&self, url: &Url) -> io::Result<(TcpStream, Ends)> {
+        let stream = tcp::connect(&url.at.host, url.at.port).await?;
+        tcp::set_user_timeout(&stream, self.user_timeout)?;
+        let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
+        Ok((stream, Ends { peer, local }))
+    }
+
     async fn connect(
         &self,
         url: &Url,
         section: Section,
     ) -> Result<Connection<WsIo<TcpStream>>, Error> {
-        let (stream, ends) = reach(url).await?;
+        let (stream, ends) = self.reach(url).await?;
         self.shake_hands(stream, ends, url, section).await
     }
 
@@ -196,6 +204,7 @@ impl Ws {
                 let advertised = self.external.advertised(own.collect());
                 let (door, sockets) = Door::open(self.rules);
                 let site = Site {
+                    user_timeout: self.user_timeout,
                     front,
                     door,
                     path: url.path,
@@ -208,13 +217,6 @@ impl Ws {
             }
         }
     }
-}
-
-/// Connects to the server of a URL.
-pub(super) async fn reach(url: &Url) -> io::Result<(TcpStream, Ends)> {
-    let stream = tcp::connect(&url.at.host, url.at.port).await?;
-    let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
-    Ok((stream, Ends { peer, local }))
 }
 
 /// Whom to tell the address of a hosted listener: nobody but the public could find another name.

@@ -20,6 +20,7 @@ use crate::transport::external::External;
 #[derive(Clone)]
 pub struct Ws {
     pub(super) dial_timeout: Duration,
+    pub(super) user_timeout: Option<Duration>,
     pub(super) headers: HeaderMap,
     pub(super) external: External,
     pub(super) rules: Rules,
@@ -80,6 +81,7 @@ impl Ws {
     fn through(source: Source) -> Self {
         Self {
             dial_timeout: DIAL_TIMEOUT,
+            user_timeout: None,
             headers: HeaderMap::new(),
             external: External::default(),
             rules: Rules::default(),
@@ -91,6 +93,17 @@ impl Ws {
     #[must_use]
     pub fn dial_timeout(mut self, timeout: Duration) -> Self {
         self.dial_timeout = timeout;
+        self
+    }
+
+    /// Sets how long the peer may not acknowledge what was sent, or not read while there is more to send, before the
+    /// connection ends with an error: the user timeout of TCP (RFC 9293, section 3.8.3), on Linux and Android. A
+    /// [`hosted`](Self::hosted) one has no sockets to accept, so there it is for dials only.
+    ///
+    /// There is none unless set, since a peer that rests for long, such as a pager at its first page, is cut by it too.
+    #[must_use]
+    pub fn user_timeout(mut self, timeout: Duration) -> Self {
+        self.user_timeout = Some(timeout);
         self
     }
 

@@ -20,7 +20,7 @@ use crate::transport::{
     ws::{
         WsIo, WsListener, WsSocket,
         serve::Front,
-        service::{accepted, reach},
+        service::accepted,
         settings::Source,
         url::{ListenUrl, Scheme, Url},
     },
@@ -103,7 +103,7 @@ impl Wss {
         section: Section,
     ) -> Result<Connection<WsIo<TlsIo>>, Error> {
         let connector = TlsConnector::from(self.client().await?);
-        let (stream, ends) = reach(url).await?;
+        let (stream, ends) = self.ws.reach(url).await?;
         let stream = match connector.connect(name, stream).into_fallible().await {
             Ok(stream) => stream,
             Err((error, stream)) => {
