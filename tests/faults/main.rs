@@ -17,9 +17,11 @@ mkdir /run/netns
 ip netns add far
 ip link add near type veth peer name far netns far
 ip addr add 10.9.0.1/24 dev near
+ip link set near gso_max_segs 1
 ip link set near up
 ip link set lo up
 ip -n far addr add 10.9.0.2/24 dev far
+ip -n far link set far gso_max_segs 1
 ip -n far link set far up
 nft add table inet faults
 ";

@@ -88,7 +88,7 @@ impl Identity {
 
     /// The 32 bytes that the key pair is made of.
     pub fn seed(&self) -> Seed {
-        Seed::from_bytes(*self.0.as_bytes())
+        Seed::copied(self.0.as_bytes())
     }
 }
 

@@ -95,6 +95,16 @@ impl State {
     }
 }
 
+/// Wipes the app key, which snow does not.
+impl Drop for State {
+    fn drop(&mut self) {
+        let wiped = self.0.set_psk(0, &[0; 32]);
+        debug_assert!(wiped.is_ok(), "there is such a place");
+        // Else it could be left out, since nobody reads it any more.
+        std::hint::black_box(&mut self.0);
+    }
+}
+
 fn builder<'a>(
     resolver: impl CryptoResolver + Send + 'static,
     app_key: &'a AppKey,
