@@ -4,4 +4,5 @@ mod hosted;
 mod http;
 mod lab;
 mod limits;
+mod smuggling;
 mod stack;

@@ -86,12 +86,14 @@ impl Door {
         answer: Response<String>,
         link: Link,
     ) -> Result<Response<String>, Refusal> {
-        self.rules.check(request.headers(), link.scope)?;
+        let checked = self.rules.check(request.headers(), link.scope);
+        checked.map_err(Refusal::last)?;
         let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
             return Err(Refusal::new(
                 StatusCode::NOT_IMPLEMENTED,
                 "this server does not hand over connections",
-            ));
+            )
+            .last());
         };
         let place = self.sockets.try_reserve().map_err(|_| unavailable())?;
         let request = request::Request {
@@ -124,7 +126,7 @@ impl Door {
 
 fn unavailable() -> Refusal {
     let reason = "no WebSocket can be opened here now";
-    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason)
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason).last()
 }
 
 /// Answers HTTP requests, for a server that hosts a [`Ws`](super::Ws) beside other things; see
@@ -133,7 +135,8 @@ fn unavailable() -> Refusal {
 /// Generic in the request's body, which it does not read. The answer is 101 for a WebSocket; 426 for another request;
 /// 400 for a bad handshake; 505 for HTTP/2 and later; 403 or 421 for an origin or a host that is not allowed; 501 where
 /// the server cannot hand over a connection; 503 where nobody listens, or the listener is full or closing. Each says
-/// why in its body.
+/// why in its body, and closes the connection where a WebSocket was asked for, so that no proxy can be made to pass requests
+/// through what it takes for one.
 ///
 /// Of the peer only request extensions tell, which the server or a middleware has put there: the facts
 /// [`PeerAddr`], [`LocalAddr`] and [`Scope`], the last with precedence over [`Ws::scope`](super::Ws::scope); with the

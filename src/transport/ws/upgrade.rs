@@ -17,6 +17,12 @@ impl Refusal {
         )
     }
 
+    /// Nothing behind the request is read: a proxy in between may believe that this is a WebSocket now, and would pass on
+    /// requests that it never saw.
+    pub(super) fn last(self) -> Self {
+        self.with(header::CONNECTION, HeaderValue::from_static("close"))
+    }
+
     #[cfg(test)]
     pub(super) fn status(&self) -> StatusCode {
         self.0.status()
@@ -62,6 +68,9 @@ pub(super) fn answer<B>(request: &mut Request<B>) -> Result<Response<String>, Re
             return Err(bad_request(format!("one `{name}` header is needed")));
         }
     }
+    if has_body(request.headers()) {
+        return Err(bad_request("a WebSocket is opened without a body".into()));
+    }
     // It may stand in several lines (RFC 9110, section 5.3), of which only the first would be looked at.
     if names(request.headers(), header::CONNECTION, "upgrade") {
         let connection = HeaderValue::from_static("upgrade");
@@ -77,11 +86,17 @@ pub(super) fn answer<B>(request: &mut Request<B>) -> Result<Response<String>, Re
 }
 
 fn bad_request(reason: String) -> Refusal {
-    let refusal = Refusal::new(StatusCode::BAD_REQUEST, reason);
+    let refusal = Refusal::new(StatusCode::BAD_REQUEST, reason).last();
     refusal.with(
         header::SEC_WEBSOCKET_VERSION,
         HeaderValue::from_static("13"),
     )
+}
+
+/// Where a body ends and frames begin would be a matter of opinion.
+fn has_body(headers: &HeaderMap) -> bool {
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    headers.contains_key(header::TRANSFER_ENCODING) || lengths.any(|length| length != "0")
 }
 
 /// The first subprotocol that was offered. It means nothing to us, but a browser that offered some closes without one;
@@ -182,10 +197,13 @@ mod tests {
             &[("sec-websocket-version", "")],
             &[("sec-websocket-version", "8")],
             &[("+sec-websocket-version", "13")],
+            &[("+content-length", "1")],
+            &[("+transfer-encoding", "chunked")],
         ] {
             let response = refused(request(changes));
             assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{changes:?}");
             assert_eq!(response.headers()["sec-websocket-version"], "13");
+            assert_eq!(response.headers()["connection"], "close");
             assert!(!response.body().is_empty());
         }
         let mut post = request(&[]);
