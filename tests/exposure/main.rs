@@ -1,6 +1,7 @@
 //! What strangers can reach, and what can be read where no secret belongs.
 #![cfg(test)]
 
+mod claims;
 #[cfg(target_os = "linux")]
 mod memory;
 mod scopes;

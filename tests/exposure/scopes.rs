@@ -89,7 +89,7 @@ async fn it_is_listened_on_for_this_machine_alone() {
 }
 
 #[tokio::test]
-async fn where_others_could_connect_it_is_refused_before_it_is_bound_for_long() {
+async fn where_others_could_connect_it_is_refused_before_anybody_can() {
     let refused = Some(ErrorKind::Unauthorized);
     let mut hosts = own_hosts();
     if !hosts.is_empty() {
