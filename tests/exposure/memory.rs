@@ -163,7 +163,7 @@ fn in_a_process_of_its_own() {
         .partition(|(_, _, mapping)| mapping.contains(&local));
     let names: Vec<_> = stack.iter().map(|(name, ..)| name).collect();
     println!(
-        "\nmeasured exposure: {} copies of {} secrets on the heap, {} on the stack {names:?}",
+        "\nmeasured exposure\tmemory after use\t{} copies of {} secrets on the heap, {} on the stack {names:?}",
         heap.len(),
         secrets.len(),
         stack.len(),

@@ -165,7 +165,7 @@ async fn no_log_of_anybody_at_any_level_shows_a_key_of_ours() {
         }
     }
     println!(
-        "measured exposure: {} bytes of logs and debug texts without a secret",
+        "measured exposure\tlogs and debug texts\t{} bytes, no secret",
         all.len()
     );
 }

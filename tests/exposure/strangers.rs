@@ -63,5 +63,5 @@ async fn another_protocol_gets_no_byte_and_is_closed_by_the_deadline() {
             tried += 1;
         }
     }
-    println!("measured exposure: {tried} greetings of other protocols, 0 bytes in answer");
+    println!("measured exposure\tother protocols\t{tried} greetings, 0 bytes in answer");
 }

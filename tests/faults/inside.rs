@@ -116,7 +116,7 @@ async fn intact(connection: Connection<impl tower_multiserver::Io>, count: usize
 }
 
 fn measured(what: &str, time: Duration) {
-    println!("\nmeasured faults: {what}: {:.1} s", time.as_secs_f64());
+    println!("\nmeasured faults\t{what}\t{:.1} s", time.as_secs_f64());
 }
 
 #[tokio::test]

@@ -145,7 +145,7 @@ async fn never_reads(to: String, sent: Arc<AtomicUsize>) {
     let to_bob = Role::Dial(shs::Args { key, seed: None });
     let layer = crate::support::shs("mallory");
     let mut connection = layer.upgrade(connection, to_bob).await.expect("let in");
-    while connection.write_all(&[7; 1024]).await.is_ok() {
+    while connection.write_all(&[7; 4096]).await.is_ok() {
         sent.fetch_add(1, Relaxed);
     }
 }
@@ -155,7 +155,7 @@ async fn stand_still(sent: &AtomicUsize, server: &Server) {
     let start = Instant::now();
     let state = || (sent.load(Relaxed), server.ticks());
     let mut before = state();
-    while start.elapsed() < HANG {
+    while start.elapsed() < 4 * HANG {
         // It is standing still that is waited for, which shows in time only.
         sleep(Duration::from_millis(200)).await;
         let now = state();

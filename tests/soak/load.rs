@@ -10,8 +10,8 @@ use crate::{
 /// Good peers for one measurement.
 const ROUNDS: usize = 40;
 
-/// The best of so many counts, since other programs run on this machine too.
-const TRIES: usize = 4;
+/// The best of so many counts.
+const TRIES: usize = 3;
 
 /// Longer than a test takes: the crowd stays.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -39,8 +39,11 @@ async fn a_thousand_mute_web_clients_slow_nobody_down() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_that_never_read_slow_nobody_down_and_are_buffered_little() {
     let grown = slows_nobody_down("net:127.0.0.1:0~shs", Crowd::NeverReads).await;
-    // A batch of frames in each direction, and what any peer takes.
-    assert!(grown <= 2 * 66_114 + 6 * KIB, "{grown} bytes for each");
+    // A batch of frames in each direction, what any peer takes, and the buffer of the handler.
+    assert!(
+        grown <= 2 * 66_114 + 6 * KIB + 4 * KIB,
+        "{grown} bytes for each"
+    );
 }
 
 /// And how many bytes the server's heap grows for each of the crowd.
@@ -51,25 +54,22 @@ async fn slows_nobody_down(address: &str, crowd: Crowd) -> usize {
     let mut best = f64::INFINITY;
     let mut grown = 0;
     for _ in 0..TRIES {
-        let alone = server.round_trips(ROUNDS).await;
+        let alone = server.visit(ROUNDS).await;
         let crowded = crowd.come(&server, count).await;
         let held = server.when(|held| held.tasks >= count).await;
-        let loaded = server.round_trips(ROUNDS).await;
+        let loaded = server.visit(ROUNDS).await;
         // The crowd is still there.
         let still = server.held().await;
         assert!(still.tasks >= count, "{still:?} of {held:?}");
         grown = grown.max(still.bytes.saturating_sub(before.bytes) / count);
         drop(crowded);
         server.when(|held| held.tasks == 0).await;
-        best = best.min(loaded.as_secs_f64() / alone.as_secs_f64());
-        let each = |time: Duration| time.as_secs_f64() * 1e3 / ROUNDS as f64;
+        let slow_down = loaded.as_secs_f64() / alone.as_secs_f64();
+        best = best.min(slow_down);
         measured(
             &format!("{crowd:?} x {count} at {address}"),
             format_args!(
-                "{:.2} ms alone, {:.2} ms beside them, slow-down {:.2}, {grown} B each, peak {} MiB",
-                each(alone),
-                each(loaded),
-                loaded.as_secs_f64() / alone.as_secs_f64(),
+                "{alone:.2?} alone, {loaded:.2?} beside them, slow-down {slow_down:.2}, {grown} B each, peak {} MiB",
                 server.peak() >> 20,
             ),
         );

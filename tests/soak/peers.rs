@@ -73,7 +73,7 @@ async fn many_idle_peers_cost_little_memory_and_no_time_and_go_at_once() {
         &format!("{count} idle peers"),
         format_args!(
             "{each} B each on the heap, peak {} MiB, an echo takes {alone:.2} times that of one peer, \
-             {ticks} ms/100 of processor in a second, gone in {gone:?}",
+             {ticks} hundredths of a second of processor in a second, gone in {gone:.2?}",
             server.peak() >> 20,
         ),
     );

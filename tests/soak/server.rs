@@ -87,9 +87,9 @@ async fn a_server_in_a_process_of_its_own() {
     server.serve(service_fn(echo), answer).await;
 }
 
-/// With a buffer of its own that hardly counts.
+/// With a buffer of its own that hardly counts, until somebody has much to say.
 async fn echo(mut peer: Connection) -> Result<(), BoxError> {
-    let mut buffer = [0; 512];
+    let mut buffer = vec![0; 256];
     loop {
         let count = peer.read(&mut buffer).await?;
         if count == 0 {
@@ -98,6 +98,9 @@ async fn echo(mut peer: Connection) -> Result<(), BoxError> {
         }
         peer.write_all(&buffer[..count]).await?;
         peer.flush().await?;
+        if count == buffer.len() {
+            buffer.resize(4096, 0);
+        }
     }
 }
 
