@@ -98,7 +98,7 @@ async fn dial(to: &str) -> Connection<impl tower_multiserver::Io> {
 
 /// Sends so many bytes there and back while `meanwhile` happens, and compares.
 async fn intact(connection: Connection<impl tower_multiserver::Io>, count: usize) {
-    let sent: Vec<u8> = (0..count).map(|at| (at * at >> 7) as u8).collect();
+    let sent: Vec<u8> = (0..count).map(|at| ((at * at) >> 7) as u8).collect();
     let digest = Sha256::digest(&sent);
     let (mut reader, mut writer) = split(connection);
     let send = async {

@@ -1,5 +1,6 @@
 //! What becomes of connections whose network fails: between two hosts, which are network namespaces on this machine.
-#![cfg(all(test, target_os = "linux"))]
+#![cfg(test)]
+#![cfg(target_os = "linux")]
 
 mod inside;
 #[path = "../support/mod.rs"]

@@ -6,7 +6,8 @@
 //! ```console
 //! $ MULTISERVER_SOAK=large cargo test --release --features full --test soak -- --nocapture
 //! ```
-#![cfg(all(test, target_os = "linux"))]
+#![cfg(test)]
+#![cfg(target_os = "linux")]
 
 mod crowd;
 mod lab;
