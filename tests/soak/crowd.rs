@@ -35,6 +35,8 @@ pub(crate) enum Crowd {
     Opens,
     /// They begin a request of almost 16 KiB.
     Rambles,
+    /// They say 64 KiB of nothing at once.
+    Shouts,
     /// They prove their keys, and send all the time without ever reading what comes back.
     NeverReads,
 }
@@ -51,10 +53,11 @@ impl Crowd {
     pub(crate) async fn come(self, server: &Server, count: usize) -> Crowded {
         let mut crowded = Crowded::default();
         match self {
-            Self::Mute | Self::Begins | Self::Rambles => {
+            Self::Mute | Self::Begins | Self::Rambles | Self::Shouts => {
                 let words = match self {
                     Self::Mute => Vec::new(),
                     Self::Begins => first_words(server).await,
+                    Self::Shouts => vec![b'x'; 64 << 10],
                     _ => rambling(),
                 };
                 for _ in 0..count {

@@ -15,6 +15,7 @@ mod load;
 mod memory;
 mod peers;
 mod server;
+mod shutdown;
 mod storm;
 #[path = "../support/mod.rs"]
 mod support;

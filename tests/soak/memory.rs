@@ -50,6 +50,33 @@ async fn who_has_proved_nothing_costs_a_few_kibibytes() {
     }
 }
 
+/// However much they say: it is not read, or they are closed.
+#[tokio::test]
+async fn who_shouts_is_closed_and_costs_no_more() {
+    for address in [
+        "net:127.0.0.1:0~shs",
+        "net:127.0.0.1:0~noise",
+        "net:127.0.0.1:0~knock~mtls",
+        "net:127.0.0.1:0~mtls",
+        "ws://localhost:0~shs",
+        "wss://localhost:0~shs",
+    ] {
+        let count = crowd_of(200, 2000);
+        let mut server = Server::start(address, 2 * count, PATIENCE).await;
+        let before = server.peak();
+        let crowded = Crowd::Shouts.come(&server, count).await;
+        server.round_trip().await;
+        let held = server.when(|held| held.tasks == 0).await;
+        let grown = server.peak().saturating_sub(before) / count;
+        measured(
+            &format!("Shouts x {count} at {address}"),
+            format_args!("{grown} B each at the peak, {} tasks are left", held.tasks),
+        );
+        assert!(grown <= 28 * KIB, "{grown} bytes for each at {address}");
+        drop(crowded);
+    }
+}
+
 #[tokio::test]
 async fn nothing_stays_of_ten_thousand_who_came_and_went() {
     let mut server = Server::start("net:127.0.0.1:0~shs", 256, Duration::from_secs(5)).await;

@@ -100,6 +100,10 @@ async fn a_bad_handshake_is_answered_and_not_accepted() {
             format!("GET / HTTP/1.1\r\nx: {}\r\n", "y".repeat(65_536)),
             431,
         ),
+        (
+            good.replace("GET /", &format!("GET /{}", "p".repeat(65_536))),
+            431,
+        ),
     ] {
         let mut client = raw(&to).await;
         let (status, _) = beside(&mut server, ask(&mut client, &bad)).await;
