@@ -53,10 +53,10 @@ pub use super::tcp::HostPort;
 /// It connects to a name's addresses as RFC 8305 says and sends small writes at once (TCP_NODELAY).
 ///
 /// A peer that vanished without a word, with its power or its link, is noticed 90 seconds after the last byte: it is asked
-/// after a minute of silence whether it is still there, and twice more in half a minute (keep-alive). What was written
-/// and is not acknowledged is sent again before that, for as long as the system does it, which is a quarter of an hour on
-/// Linux; [`user_timeout`](Self::user_timeout) sets less. Reading then ends with an error. While a connection is made,
-/// the time of the [dial](Self::dial_timeout) or of the [accept](crate::ACCEPT_TIMEOUT) bounds it.
+/// after a minute of silence whether it is still there, and twice more in the next half (keep-alive). While something that
+/// was written is not acknowledged nobody asks: it is sent again for as long as the system does that, a quarter of an hour on
+/// Linux, or as [`user_timeout`](Self::user_timeout) says. Reading and writing end with an error then. While a connection
+/// is made, the time of the [dial](Self::dial_timeout) or of the [accept](crate::ACCEPT_TIMEOUT) bounds it.
 #[derive(Clone, Debug)]
 pub struct Net {
     dial_timeout: Duration,
@@ -99,8 +99,7 @@ impl Net {
     }
 
     /// Sets how long the peer may not acknowledge what was sent, or not read while there is more to send, before the
-    /// connection ends with an error: the user timeout of TCP (RFC 9293, section 3.8.3), on Linux and Android. It holds
-    /// once the handshakes are done as well as before.
+    /// connection ends with an error: the user timeout of TCP (RFC 9293, section 3.8.3), on Linux and Android.
     ///
     /// There is none unless set, since a peer that rests for long, such as a pager at its first page, is cut by it too.
     #[must_use]

@@ -33,7 +33,7 @@ fn server() -> MultiServer {
         .stack(shs("bob").layer(Net::new()))
         .stack(noise.layer(Net::new()))
         .stack(mtls.layer(KnockLayer::new(identity("bob")).layer(Net::new())))
-        .handshake_timeout(Duration::from_millis(500))
+        .handshake_timeout(Duration::from_millis(200))
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! The end of a server that is busy.
 
 use std::{
-    convert::Infallible,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
@@ -18,7 +17,7 @@ use tokio::{
     task::{JoinSet, yield_now},
     time::timeout,
 };
-use tower::{Layer as _, service_fn};
+use tower::{BoxError, Layer as _, service_fn};
 use tower_multiserver::{Connection, MultiServer, Scope, net::Net};
 
 use crate::{
@@ -27,22 +26,23 @@ use crate::{
 };
 
 /// Answers with the digest of all that comes.
-async fn digest(mut peer: Connection, began: Arc<(AtomicUsize, Notify)>) {
+async fn digest(mut peer: Connection, began: Arc<(AtomicUsize, Notify)>) -> Result<(), BoxError> {
     let mut sum = Sha256::new();
     let mut buffer = vec![0; 16 << 10];
-    let first = peer.read(&mut buffer).await.expect("a beginning");
+    let first = peer.read(&mut buffer).await?;
     sum.update(&buffer[..first]);
     began.0.fetch_add(1, SeqCst);
     began.1.notify_one();
     loop {
-        let count = peer.read(&mut buffer).await.expect("all of it");
+        let count = peer.read(&mut buffer).await?;
         if count == 0 {
             break;
         }
         sum.update(&buffer[..count]);
     }
-    peer.write_all(&sum.finalize()).await.expect("an answer");
-    peer.shutdown().await.expect("an end");
+    peer.write_all(&sum.finalize()).await?;
+    peer.shutdown().await?;
+    Ok(())
 }
 
 #[tokio::test]
@@ -57,10 +57,7 @@ async fn a_shutdown_amid_hundreds_of_transfers_cuts_none_and_leaves_nothing() {
     let at = at.trim_start_matches("net:").to_owned();
     let began = Arc::new((AtomicUsize::new(0), Notify::new()));
     let counter = began.clone();
-    let handler = service_fn(move |peer| {
-        let counter = counter.clone();
-        async { Ok::<_, Infallible>(digest(peer, counter).await) }
-    });
+    let handler = service_fn(move |peer| digest(peer, counter.clone()));
     let shutdown = server.shutdown();
     let before = tasks();
     let server = tokio::spawn(server.serve(handler, std::future::pending()));

@@ -153,7 +153,7 @@ where
         let peer = L::peer_ip(&raw);
         let accept = self.stack.clone().oneshot(Accept { raw, deadline });
         self.handshakes.spawn(peer, async move {
-            // Pinned here, since each `async fn` that took it by value would keep two more copies' room.
+            // Pinned here, since each `async fn` that takes a future by value has room for it twice.
             let accept = pin!(accept.map_err(into_error));
             // The layers keep the deadline themselves and know their place; this is for those that do not.
             trace::accepting(within(deadline, accept)).await

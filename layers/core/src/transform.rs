@@ -259,7 +259,7 @@ async fn handshake<T: Transform, I: Io>(
     at.push(Section::new(transform.name()));
     let deadline = connection.deadline();
     let (name, start) = (transform.name().to_owned(), Instant::now());
-    // Pinned here, since each `async fn` that took it by value would keep two more copies' room.
+    // Pinned here, since each `async fn` that takes a future by value has room for it twice.
     let upgrade = pin!(transform.upgrade(connection, role));
     let mut connection = trace::shaking_hands(&name, within(deadline, upgrade))
         .await

@@ -28,13 +28,18 @@ pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_tcp_keepalive(&KEEP_ALIVE)
 }
 
-/// Sets the user timeout of RFC 9293, section 3.8.3, where one is given and the system has it.
+/// Sets the user timeout of RFC 9293, section 3.8.3, where one is given.
+#[cfg(any(target_os = "android", target_os = "linux"))]
 pub(crate) fn set_user_timeout(stream: &TcpStream, timeout: Option<Duration>) -> io::Result<()> {
-    #[cfg(any(target_os = "android", target_os = "linux"))]
-    if timeout.is_some() {
-        return SockRef::from(stream).set_tcp_user_timeout(timeout);
+    match timeout {
+        Some(_) => SockRef::from(stream).set_tcp_user_timeout(timeout),
+        None => Ok(()),
     }
-    let _ = (stream, timeout);
+}
+
+/// The system has none.
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+pub(crate) fn set_user_timeout(_: &TcpStream, _: Option<Duration>) -> io::Result<()> {
     Ok(())
 }
 
