@@ -25,13 +25,22 @@ pub(crate) const MIB: usize = 1 << 20;
 /// One measurement at a time.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
+/// Keeps the other tests waiting, which take descriptors of this process and time of this machine.
+pub(crate) async fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().await
+}
+
 /// How many, in a check and in the large form.
-pub(crate) fn crowd_of(small: usize, large: usize) -> usize {
-    let wanted = match std::env::var("MULTISERVER_SOAK").as_deref() {
+pub(crate) fn sized(small: usize, large: usize) -> usize {
+    match std::env::var("MULTISERVER_SOAK").as_deref() {
         Ok("large") => large,
         _ => small,
-    };
-    wanted.min(descriptors_allowed() - 100)
+    }
+}
+
+/// How many at once.
+pub(crate) fn crowd_of(small: usize, large: usize) -> usize {
+    sized(small, large).min(descriptors_allowed() - 100)
 }
 
 /// `ulimit -n`, which bounds a crowd in this process as well as the server's.
@@ -74,7 +83,7 @@ pub(crate) struct Held {
 impl Server {
     /// A server at this address with places for so many handshakes, each of which may take so long.
     pub(crate) async fn start(address: &str, handshakes: usize, patience: Duration) -> Self {
-        let alone = ALONE.lock().await;
+        let alone = alone().await;
         let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
         let issued = issued.expect("a certificate");
         let certificate = issued.cert.pem();

@@ -4,7 +4,7 @@
 //! what it measured as a line that begins with `measured`. `MULTISERVER_SOAK=large` makes the crowds larger:
 //!
 //! ```console
-//! $ MULTISERVER_SOAK=large cargo test --release --features full --test soak -- --nocapture
+//! $ MULTISERVER_SOAK=large cargo test --features full --test soak -- --nocapture
 //! ```
 #![cfg(test)]
 #![cfg(target_os = "linux")]

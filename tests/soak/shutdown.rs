@@ -21,7 +21,7 @@ use tower::{BoxError, Layer as _, service_fn};
 use tower_multiserver::{Connection, MultiServer, Scope, net::Net};
 
 use crate::{
-    lab::{MIB, crowd_of, measured},
+    lab::{MIB, alone, crowd_of, measured},
     support::{HANG, shs},
 };
 
@@ -47,7 +47,9 @@ async fn digest(mut peer: Connection, began: Arc<(AtomicUsize, Notify)>) -> Resu
 
 #[tokio::test]
 async fn a_shutdown_amid_hundreds_of_transfers_cuts_none_and_leaves_nothing() {
-    let count = crowd_of(100, 1000);
+    let _alone = alone().await;
+    // Both ends are here.
+    let count = crowd_of(200, 2000) / 2;
     let tasks = || Handle::current().metrics().num_alive_tasks();
     let stack = |name: &str| MultiServer::new().stack(shs(name).layer(Net::new()));
     let server = stack("bob").listen("net:127.0.0.1:0~shs").await;

@@ -7,13 +7,14 @@ use tower_multiserver::{ErrorKind, Shutdown, StackExt as _, net::Net, ws::Ws};
 
 use crate::{
     crowd::Crowd,
-    lab::{Server, crowd_of, measured},
+    lab::{Server, alone, crowd_of, measured},
     support::{HANG, shs},
 };
 
 /// A full queue would drop a SYN, which is sent again a second later, and then again.
 #[tokio::test]
 async fn a_burst_of_two_thousand_finds_room_before_anybody_is_accepted() {
+    let _alone = alone().await;
     let allowed = std::fs::read_to_string("/proc/sys/net/core/somaxconn").expect("Linux tells it");
     let allowed: usize = allowed.trim().parse().expect("a number");
     let count = crowd_of(2000, 4000).min(allowed - 1);
@@ -60,6 +61,7 @@ async fn a_burst_is_shed_and_the_next_good_peer_is_let_in() {
 /// The error that tells of it is cheap to make and to pass over.
 #[tokio::test]
 async fn who_is_shed_is_told_of_as_overload() {
+    let _alone = alone().await;
     let (_shutdown, closing) = Shutdown::new();
     let bob = shs("bob").layer(Net::new());
     let bob = bob.listen("net:127.0.0.1:0~shs", closing).await;
