@@ -53,8 +53,6 @@ pub mod rn_channel;
 mod tcp;
 #[cfg(all(feature = "unix", unix))]
 pub mod unix;
-#[cfg(any(feature = "rn-channel", feature = "ws"))]
-mod wakers;
 #[cfg(feature = "ws")]
 pub mod ws;
 

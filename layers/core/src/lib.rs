@@ -75,11 +75,14 @@ mod scope;
 pub mod sealed;
 mod section;
 mod shutdown;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod trace;
 mod transform;
 mod transform_fn;
 mod transport;
 mod turn;
+mod wakers;
 mod wrap;
 #[cfg(any(doc, doctest))]
 #[doc = include_str!("writing_a_layer.md")]
@@ -111,4 +114,5 @@ pub use transform::{Role, Transform, TransformFuture, Transformed};
 pub use transform_fn::{TransformFn, transform_fn};
 pub use transport::Transport;
 pub use turn::{Turns, turn};
+pub use wakers::Wakers;
 pub use wrap::{Wrap, WrapFuture, Wrapped};

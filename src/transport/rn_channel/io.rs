@@ -5,18 +5,18 @@ use std::{
     future::poll_fn,
     io::{self, IoSlice},
     pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tower_multiserver_core::Wakers;
 
 use super::{
     inbox::Inbox,
     message,
     pipe::{Pipe, Texts},
 };
-use crate::transport::{linger::linger, wakers::Wakers};
+use crate::transport::linger::linger;
 
 /// A byte stream over a pipe of messages.
 ///
@@ -48,9 +48,7 @@ struct Stream<P> {
     closed: bool,
     /// Nothing can be written any more.
     broken: bool,
-    wakers: Arc<Wakers>,
-    /// Wakes both.
-    waker: Waker,
+    wakers: Wakers,
 }
 
 /// The most bytes of a message that we send: 64 KiB of base64.
@@ -61,7 +59,6 @@ const TURN: usize = 64;
 
 impl<P: Pipe> RnChannelIo<P> {
     pub(super) fn new(pipe: P) -> Self {
-        let (wakers, waker) = Wakers::new();
         Self(Some(Stream {
             pipe: Texts(pipe),
             inbox: Inbox::new(),
@@ -70,8 +67,7 @@ impl<P: Pipe> RnChannelIo<P> {
             ended: false,
             closed: false,
             broken: false,
-            wakers,
-            waker,
+            wakers: Wakers::new(),
         }))
     }
 
@@ -83,7 +79,7 @@ impl<P: Pipe> RnChannelIo<P> {
 impl<P: Pipe> Stream<P> {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.unflushed {
-            self.wakers.reader.register(cx.waker());
+            self.wakers.keep_reader(cx);
             // What fails here, the next write tells.
             let _ = self.poll_flush();
         }
@@ -93,7 +89,7 @@ impl<P: Pipe> Stream<P> {
         for _ in 0..TURN {
             if let Some(delivered) = self.inbox.deliver(buf) {
                 if self.ended && self.inbox.has_ended() {
-                    self.wakers.reader.register(cx.waker());
+                    self.wakers.keep_reader(cx);
                     // It is of no use any more, so how it closes does not matter. The drop waits for it.
                     let _ = self.poll_close();
                 }
@@ -120,7 +116,7 @@ impl<P: Pipe> Stream<P> {
         if self.ended {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        self.wakers.writer.register(cx.waker());
+        self.wakers.keep_writer(cx);
         // A single buffer, as it mostly is, needs no copy.
         let mut filled = bufs.iter().filter(|buf| !buf.is_empty());
         let gathered;
@@ -141,7 +137,7 @@ impl<P: Pipe> Stream<P> {
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.wakers.writer.register(cx.waker());
+        self.wakers.keep_writer(cx);
         if !self.ended {
             ready!(self.poll_send(message::end))?;
             self.ended = true;
@@ -158,7 +154,7 @@ impl<P: Pipe> Stream<P> {
         if self.broken {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        let room = ready!(self.pipe.poll_room(&mut Context::from_waker(&self.waker)));
+        let room = ready!(self.pipe.poll_room(&mut self.wakers.context()));
         let sent = room.and_then(|()| self.pipe.send(message(self.seq)));
         self.broken = sent.is_err();
         self.unflushed = sent.is_ok();
@@ -171,7 +167,7 @@ impl<P: Pipe> Stream<P> {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         if self.unflushed {
-            let flushed = ready!(self.pipe.poll_flush(&mut Context::from_waker(&self.waker)));
+            let flushed = ready!(self.pipe.poll_flush(&mut self.wakers.context()));
             self.unflushed = false;
             self.broken = flushed.is_err();
             flushed?;
@@ -181,7 +177,7 @@ impl<P: Pipe> Stream<P> {
 
     fn poll_close(&mut self) -> Poll<io::Result<()>> {
         if !self.closed && !self.broken {
-            let closed = ready!(self.pipe.poll_close(&mut Context::from_waker(&self.waker)));
+            let closed = ready!(self.pipe.poll_close(&mut self.wakers.context()));
             self.closed = true;
             self.broken = closed.is_err();
             closed?;
@@ -200,7 +196,7 @@ impl<P: Pipe> Stream<P> {
     async fn linger(mut self) {
         let is_cut = !self.ended;
         let closed = poll_fn(|cx| {
-            self.wakers.writer.register(cx.waker());
+            self.wakers.keep_writer(cx);
             if !self.ended {
                 ready!(self.poll_send(message::cut))?;
                 self.ended = true;
@@ -274,7 +270,7 @@ impl<P: Pipe> AsyncWrite for RnChannelIo<P> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let stream = self.stream();
-        stream.wakers.writer.register(cx.waker());
+        stream.wakers.keep_writer(cx);
         stream.poll_flush()
     }
 

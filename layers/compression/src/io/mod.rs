@@ -14,7 +14,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     task::coop,
 };
-use tower_multiserver_core::Address;
+use tower_multiserver_core::{Address, Wakers};
 
 use crate::{compressor::Compressor, decompressor::Decompressor};
 
@@ -42,10 +42,11 @@ pub struct CompressionIo<I> {
     /// Whether `io` may be shut down while the peer still sends.
     takes_shutdown: bool,
     shutdown: Shutdown,
-    /// Who waits for `io` to take more.
+    wakers: Wakers,
+    /// The writer that waits for `io` to take more, unless it was given up.
     writing: Option<Waker>,
-    /// Who waits for `io` to give more.
-    reading: Option<Waker>,
+    /// Whether the reader has let that writer go first.
+    is_asked: bool,
 }
 
 /// How far our side has ended.
@@ -73,8 +74,9 @@ impl<I> CompressionIo<I> {
             place,
             takes_shutdown,
             shutdown: Shutdown::Open,
+            wakers: Wakers::new(),
             writing: None,
-            reading: None,
+            is_asked: false,
         }
     }
 }
@@ -112,7 +114,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for CompressionIo<I> {
                 .is_pending()
             {
                 this.send_rest(cx);
-                keep(&mut this.reading, cx);
+                this.wakers.keep_reader(cx);
                 return Poll::Pending;
             }
         }
@@ -133,7 +135,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for CompressionIo<I> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let polled = this.writer.poll_flush(Pin::new(&mut this.io), cx);
+        this.wakers.keep_writer(cx);
+        let polled = this.poll_writer(Writer::poll_flush);
         this.waits(polled.is_pending(), cx);
         polled
     }
@@ -141,7 +144,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for CompressionIo<I> {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.shutdown == Shutdown::Open {
-            let polled = this.writer.poll_finish(Pin::new(&mut this.io), cx);
+            this.wakers.keep_writer(cx);
+            let polled = this.poll_writer(Writer::poll_finish);
             this.waits(polled.is_pending(), cx);
             ready!(polled)?;
             this.shutdown = Shutdown::Flushed;
@@ -164,8 +168,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for CompressionIo<I> {
         }
         // Much text may become little, and be written for a long time without a look at the transport.
         let turn = ready!(coop::poll_proceed(cx));
+        this.wakers.keep_writer(cx);
         let count = loop {
-            let polled = this.writer.poll_ready(Pin::new(&mut this.io), cx);
+            let polled = this.poll_writer(Writer::poll_ready);
             this.waits(polled.is_pending(), cx);
             ready!(polled)?;
             if texts.iter().all(|text| text.is_empty()) {
@@ -178,11 +183,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for CompressionIo<I> {
         };
         turn.made_progress();
         // What it does not take goes out later.
-        let _ = this.writer.poll_drain(Pin::new(&mut this.io), cx)?;
-        // The writer may never come again, so the reader sends the rest.
-        if let Some(reading) = this.reading.take() {
-            reading.wake();
-        }
+        let _ = this.poll_writer(Writer::poll_drain)?;
+        // The writer may never come again, and then the reader sends the rest.
+        this.wakers.wake_reader();
         Poll::Ready(Ok(count))
     }
 
@@ -192,23 +195,38 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for CompressionIo<I> {
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> CompressionIo<I> {
+    /// Lets the writer go on. Whoever has read or written last is woken when `io` takes more.
+    fn poll_writer<T>(
+        &mut self,
+        poll: impl FnOnce(&mut Writer, Pin<&mut I>, &mut Context<'_>) -> T,
+    ) -> T {
+        let cx = &mut self.wakers.context();
+        poll(&mut self.writer, Pin::new(&mut self.io), cx)
+    }
+
     fn waits(&mut self, is_pending: bool, cx: &Context<'_>) {
-        match is_pending {
-            true => keep(&mut self.writing, cx),
-            false => self.writing = None,
-        }
+        self.writing = is_pending.then(|| cx.waker().clone());
+        self.is_asked = false;
     }
 
     /// Sends, as a reader that waits, what a writer has left behind.
-    fn send_rest(&mut self, cx: &mut Context<'_>) {
-        // Not for a writer that waits in another task: its waker would be lost.
-        let is_ours = match &self.writing {
-            Some(writing) => writing.will_wake(cx.waker()),
-            None => true,
+    fn send_rest(&mut self, cx: &Context<'_>) {
+        if self.writer.is_flushed() {
+            return;
+        }
+        self.wakers.keep_reader(cx);
+        let is_elsewhere = match &self.writing {
+            Some(writing) => !writing.will_wake(cx.waker()),
+            None => false,
         };
-        if !self.writer.is_flushed() && is_ours {
-            // A writer will see the error too, and can do something about it.
-            let _ = self.writer.poll_flush(Pin::new(&mut self.io), cx);
+        // A writer will see an error too, and can do something about it.
+        if !is_elsewhere || self.is_asked {
+            let _ = self.poll_writer(Writer::poll_flush);
+        } else if self.poll_writer(Writer::poll_drain).is_ready() {
+            // A flush in the middle of what it writes would make that longer. If it does not come now, it was given up.
+            self.is_asked = true;
+            self.wakers.wake_writer();
+            cx.waker().wake_by_ref();
         }
     }
 
@@ -228,13 +246,6 @@ impl<I> fmt::Debug for CompressionIo<I> {
             .field("writer", &self.writer)
             .field("shutdown", &self.shutdown)
             .finish_non_exhaustive()
-    }
-}
-
-fn keep(waker: &mut Option<Waker>, cx: &Context<'_>) {
-    match waker {
-        Some(waker) => waker.clone_from(cx.waker()),
-        None => *waker = Some(cx.waker().clone()),
     }
 }
 

@@ -5,10 +5,12 @@ use std::{
     future::poll_fn,
     io::{self, IoSlice},
     pin::Pin,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::Wakers;
 
 use super::{
     Open, Seal,
@@ -34,10 +36,7 @@ pub struct SealedIo<I, S, O> {
     /// Whether `io` may be shut down while the peer still sends.
     takes_shutdown: bool,
     shutdown: Shutdown,
-    /// Who waits for `io` to take more.
-    writing: Option<Waker>,
-    /// Who waits for `io` to give more.
-    reading: Option<Waker>,
+    wakers: Wakers,
 }
 
 /// How far our side has ended.
@@ -63,8 +62,7 @@ impl<I, S, O> SealedIo<I, S, O> {
             writer: Writer::new(sealer),
             takes_shutdown,
             shutdown: Shutdown::Open,
-            writing: None,
-            reading: None,
+            wakers: Wakers::new(),
         }
     }
 
@@ -85,11 +83,10 @@ impl<I: AsyncRead + AsyncWrite + Unpin, S: Seal, O> SealedIo<I, S, O> {
     /// It does not wait for it: what `io` does not take at once goes out later.
     pub async fn greet(&mut self, seal: impl FnOnce(&mut S, &mut [u8]) -> usize) {
         self.writer.greet(seal);
-        poll_fn(|cx| {
-            let io = &mut Pin::new(&mut self.io);
+        poll_fn(|_| {
             // An error shows when the caller reads or writes.
-            if let Poll::Ready(Ok(())) = self.writer.poll_drain(io.as_mut(), cx) {
-                let _ = io.as_mut().poll_flush(cx);
+            if let Poll::Ready(Ok(())) = self.poll_drain() {
+                let _ = Pin::new(&mut self.io).poll_flush(&mut self.wakers.context());
             }
             Poll::Ready(())
         })
@@ -123,7 +120,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, S: Seal, O: Open> AsyncRead for SealedIo
                 .poll_fill(Pin::new(&mut this.io), cx)?
                 .is_pending()
             {
-                keep(&mut this.reading, cx);
+                this.wakers.keep_reader(cx);
                 return Poll::Pending;
             }
         }
@@ -144,16 +141,16 @@ impl<I: AsyncRead + AsyncWrite + Unpin, S: Seal, O: Open> AsyncWrite for SealedI
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_drain(cx))?;
-        Pin::new(&mut this.io).poll_flush(cx)
+        this.wakers.keep_writer(cx);
+        ready!(this.poll_drain())?;
+        Pin::new(&mut this.io).poll_flush(&mut this.wakers.context())
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.shutdown == Shutdown::Open {
             this.writer.end();
-            ready!(this.poll_drain(cx))?;
-            ready!(Pin::new(&mut this.io).poll_flush(cx))?;
+            ready!(Pin::new(&mut *this).poll_flush(cx))?;
             this.shutdown = Shutdown::Flushed;
         }
         if this.shutdown == Shutdown::Flushed && (this.takes_shutdown || this.reader.is_over()) {
@@ -178,7 +175,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, S: Seal, O: Open> AsyncWrite for SealedI
     }
 }
 
-impl<I: AsyncRead + AsyncWrite + Unpin, S: Seal, O: Open> SealedIo<I, S, O> {
+impl<I: AsyncRead + AsyncWrite + Unpin, S: Seal, O> SealedIo<I, S, O> {
     fn poll_seal(
         &mut self,
         cx: &mut Context<'_>,
@@ -188,43 +185,29 @@ impl<I: AsyncRead + AsyncWrite + Unpin, S: Seal, O: Open> SealedIo<I, S, O> {
         if self.writer.is_ended() {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        ready!(self.poll_drain(cx))?;
+        self.wakers.keep_writer(cx);
+        ready!(self.poll_drain())?;
         if is_empty {
             return Poll::Ready(Ok(0));
         }
         let count = seal(&mut self.writer)?;
-        if self
-            .writer
-            .poll_drain(Pin::new(&mut self.io), cx)?
-            .is_pending()
-        {
-            // The writer may never come again, so the reader sends the rest.
-            if let Some(reading) = self.reading.take() {
-                reading.wake();
-            }
-        }
+        // The writer may never come again, and then the reader sends the rest.
+        let _ = self.poll_drain()?;
         Poll::Ready(Ok(count))
     }
 
-    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = self.writer.poll_drain(Pin::new(&mut self.io), cx);
-        match polled.is_pending() {
-            true => keep(&mut self.writing, cx),
-            false => self.writing = None,
-        }
-        polled
+    /// Sends what is sealed. Whoever has read or written last is woken when `io` takes more.
+    fn poll_drain(&mut self) -> Poll<io::Result<()>> {
+        let cx = &mut self.wakers.context();
+        self.writer.poll_drain(Pin::new(&mut self.io), cx)
     }
 
     /// Sends, as the reader, what a writer has left behind.
-    fn send_rest(&mut self, cx: &mut Context<'_>) {
-        // Not for a writer that waits in another task: its waker would be lost.
-        let is_ours = match &self.writing {
-            Some(writing) => writing.will_wake(cx.waker()),
-            None => true,
-        };
-        if !self.writer.is_drained() && is_ours {
+    fn send_rest(&mut self, cx: &Context<'_>) {
+        if !self.writer.is_drained() {
+            self.wakers.keep_reader(cx);
             // A writer will see the error too, and can do something about it.
-            let _ = self.writer.poll_drain(Pin::new(&mut self.io), cx);
+            let _ = self.poll_drain();
         }
     }
 
@@ -244,12 +227,5 @@ impl<I, S: fmt::Debug, O: fmt::Debug> fmt::Debug for SealedIo<I, S, O> {
             .field("writer", &self.writer)
             .field("shutdown", &self.shutdown)
             .finish_non_exhaustive()
-    }
-}
-
-fn keep(waker: &mut Option<Waker>, cx: &Context<'_>) {
-    match waker {
-        Some(waker) => waker.clone_from(cx.waker()),
-        None => *waker = Some(cx.waker().clone()),
     }
 }

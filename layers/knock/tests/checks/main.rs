@@ -4,6 +4,7 @@
 
 mod accepting;
 mod authorizing;
+mod conformance;
 mod deadline;
 mod dialing;
 mod support;

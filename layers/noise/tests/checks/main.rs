@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot go on has failed")]
 
 mod authorizing;
+mod conformance;
 mod deadline;
 mod dialing;
 mod hostile;

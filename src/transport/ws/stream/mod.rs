@@ -7,8 +7,7 @@ use std::{
     future::poll_fn,
     io,
     pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
 };
 
 use bytes::BytesMut;
@@ -17,14 +16,13 @@ use tokio::{
     time::Sleep,
 };
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, OpCode};
-use tower_multiserver_core::Io;
+use tower_multiserver_core::{Io, Wakers};
 
 use super::{
     decode::{Decoder, Patience},
     frame::{self, Keys, Side},
     violation::{Aborted, CloseCode, Violation},
 };
-use crate::transport::wakers::Wakers;
 
 pub(super) struct Stream<I> {
     io: I,
@@ -54,9 +52,7 @@ pub(super) struct Stream<I> {
     /// Nothing can be written any more.
     broken: bool,
     last_call: Option<Pin<Box<Sleep>>>,
-    wakers: Arc<Wakers>,
-    /// Wakes both.
-    waker: Waker,
+    wakers: Wakers,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +68,6 @@ const NORMAL: u16 = 1000;
 
 impl<I: Io> Stream<I> {
     pub(super) fn new(io: I, side: Side, input: BytesMut) -> Self {
-        let (wakers, waker) = Wakers::new();
         Self {
             io,
             side,
@@ -90,8 +85,7 @@ impl<I: Io> Stream<I> {
             shut_down: false,
             broken: false,
             last_call: None,
-            wakers,
-            waker,
+            wakers: Wakers::new(),
         }
     }
 
@@ -124,7 +118,7 @@ impl<I: Io> Stream<I> {
     /// Writes what waits and, where both directions are over, ends the transport: the server does (section 7.1.1).
     fn poll_finish(&mut self) -> Poll<io::Result<()>> {
         ready!(self.poll_drain())?;
-        let cx = &mut Context::from_waker(&self.waker);
+        let cx = &mut self.wakers.context();
         ready!(Pin::new(&mut self.io).poll_flush(cx))?;
         self.unflushed = false;
         if self.closed && self.end.is_some() && self.side == Side::Server && !self.shut_down {
@@ -160,7 +154,7 @@ impl<I: Io> Stream<I> {
             }
         }
         let finished = poll_fn(|cx| {
-            self.wakers.writer.register(cx.waker());
+            self.wakers.keep_writer(cx);
             self.poll_finish()
         });
         if finished.await.is_ok() {

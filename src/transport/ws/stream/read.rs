@@ -45,7 +45,7 @@ impl<I: Io> Stream<I> {
         let read = self.poll_payload(cx, buf);
         if self.pong.is_some() || self.unflushed || self.closed {
             // What fails here, the next write tells.
-            self.wakers.reader.register(cx.waker());
+            self.wakers.keep_reader(cx);
             let _ = self.poll_finish();
         }
         read
@@ -165,6 +165,6 @@ impl<I: Io> Stream<I> {
             self.last_call = Some(Box::pin(sleep(LAST_CALL)));
         }
         // It may be waiting for room already, without a look at the time.
-        self.wakers.writer.wake();
+        self.wakers.wake_writer();
     }
 }

@@ -49,7 +49,7 @@ impl<I: Io> Stream<I> {
 
     pub(in super::super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_written(cx))?;
-        let cx = &mut Context::from_waker(&self.waker);
+        let cx = &mut self.wakers.context();
         let flushed = Pin::new(&mut self.io).poll_flush(cx);
         self.unflushed &= flushed.is_pending();
         flushed
@@ -66,7 +66,7 @@ impl<I: Io> Stream<I> {
 
     /// Writes all that waits, as long as the peer allows.
     fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.wakers.writer.register(cx.waker());
+        self.wakers.keep_writer(cx);
         if let Some(last_call) = &mut self.last_call
             && last_call.as_mut().poll(cx).is_ready()
         {
@@ -85,7 +85,7 @@ impl<I: Io> Stream<I> {
         }
         loop {
             while !self.out.is_empty() {
-                let cx = &mut Context::from_waker(&self.waker);
+                let cx = &mut self.wakers.context();
                 match ready!(Pin::new(&mut self.io).poll_write(cx, &self.out)) {
                     Ok(0) => {
                         self.give_up();

@@ -45,7 +45,7 @@ fn a_reader_that_waits_in_another_task_is_told_of_what_was_written() {
 }
 
 #[test]
-fn a_reader_takes_no_turn_from_a_writer_that_waits_elsewhere() {
+fn a_reader_takes_no_turn_from_a_writer_that_waits_elsewhere_and_comes() {
     for format in ALL {
         let wire = Wire::new(2);
         let (mut reader, mut writer) = tokio::io::split(over(format, wire.clone(), true));
@@ -58,9 +58,32 @@ fn a_reader_takes_no_turn_from_a_writer_that_waits_elsewhere() {
         let mut read = task::spawn(reader.read(&mut buf));
         assert_pending!(read.poll());
         wire.make_room(usize::MAX);
-        assert!(flush.is_woken());
-        assert!(!read.is_woken());
+        assert!(flush.is_woken() && read.is_woken());
+        assert_pending!(read.poll());
         assert_ready_ok!(flush.poll());
+        assert_eq!(heard(format, &wire.state().written), b"request");
+        assert_eq!(wire.state().flushes, 1);
+    }
+}
+
+#[test]
+fn a_reader_sends_what_a_writer_elsewhere_has_given_up() {
+    for format in ALL {
+        let wire = Wire::new(2);
+        let (mut reader, mut writer) = tokio::io::split(over(format, wire.clone(), true));
+        let mut flush = task::spawn(async {
+            writer.write_all(b"request").await?;
+            writer.flush().await
+        });
+        assert_pending!(flush.poll());
+        drop(flush);
+        let mut buf = [0; 9];
+        let mut read = task::spawn(reader.read(&mut buf));
+        assert_pending!(read.poll());
+        wire.make_room(usize::MAX);
+        while read.is_woken() {
+            assert_pending!(read.poll());
+        }
         assert_eq!(heard(format, &wire.state().written), b"request");
     }
 }
