@@ -4,6 +4,7 @@ mod bytes;
 mod control;
 mod ending;
 mod properties;
+mod seeds;
 
 use std::io;
 
