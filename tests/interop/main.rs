@@ -44,6 +44,8 @@ mod refusals;
 #[cfg(feature = "rn-channel")]
 #[cfg(test)]
 mod rn_channel;
+#[cfg(test)]
+mod shs1_suite;
 #[cfg(all(test, feature = "noise"))]
 mod upgrade;
 #[cfg(test)]

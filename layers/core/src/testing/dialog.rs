@@ -42,6 +42,8 @@ struct State {
     is_gone: [bool; 2],
     /// Whose end takes the other direction with it.
     ends_both: [bool; 2],
+    /// Whose end is held back until the other has ended, or it is dropped.
+    holds_end: [bool; 2],
     waiting: Vec<Waker>,
 }
 
@@ -96,8 +98,14 @@ impl Dialog {
         connection: Connection<I>,
         scheduler: &mut Scheduler<'a>,
     ) {
-        let ends_both = !connection.info().takes_shutdown();
-        self.state.borrow_mut().ends_both[side as usize] = ends_both;
+        let info = connection.info();
+        let takes_shutdown = info.takes_shutdown();
+        let holds_end = takes_shutdown && !info.has_half_close();
+        {
+            let mut state = self.state.borrow_mut();
+            state.ends_both[side as usize] = !takes_shutdown;
+            state.holds_end[side as usize] = holds_end;
+        }
         let mut rng = Rng::with_seed(self.plan.seed ^ (1 + side as u64));
         let (speaking, hearing) = (rng.fork(), rng);
         let (reader, writer) = tokio::io::split(connection);
@@ -145,7 +153,9 @@ impl Dialog {
             let Some((who, trouble)) = plan.trouble else {
                 continue;
             };
-            let is_clean = lane.hearing == End::Clean;
+            // Who went without it has heard no end.
+            let has_gone = side == Side::Acceptor && state.holds_end[Side::Dialer as usize];
+            let is_clean = lane.hearing == End::Clean && !has_gone;
             if self.tells_cuts && self.is_exact[side as usize] {
                 assert!(
                     !is_clean || is_whole,
@@ -269,7 +279,11 @@ impl Dialog {
         loop {
             let size = rng.usize(1..=buf.len());
             let buf = &mut buf[..size];
-            let Some(count) = self.maybe(rng, io.read(buf)).await.transpose()? else {
+            let read = self.maybe(rng, io.read(buf));
+            let Some(read) = self.unless(|state| self.is_enough(state, from), read).await else {
+                return Ok(());
+            };
+            let Some(count) = read.transpose()? else {
                 continue;
             };
             if count == 0 {
@@ -287,6 +301,15 @@ impl Dialog {
             );
         }
         Ok(())
+    }
+
+    /// Whether the listener goes without an end: of two sides that hold theirs back, the dialer does.
+    fn is_enough(&self, state: &State, from: Side) -> bool {
+        let (lanes, listener) = (&state.lanes, from.other());
+        listener == Side::Dialer
+            && state.holds_end[listener as usize]
+            && lanes[listener as usize].speech != End::Open
+            && lanes[from as usize].heard >= self.plan.lengths[from as usize]
     }
 
     fn listen(&self, from: Side, text: &[u8]) {
@@ -348,9 +371,19 @@ impl Dialog {
 
     /// Awaits `future` unless `side` leaves before.
     async fn while_there<F: Future>(&self, side: Side, future: F) -> Option<F::Output> {
+        self.unless(|state| state.is_gone[side as usize], future)
+            .await
+    }
+
+    /// Awaits `future` unless it is so before.
+    async fn unless<F: Future>(
+        &self,
+        is_so: impl Fn(&State) -> bool,
+        future: F,
+    ) -> Option<F::Output> {
         let mut future = pin!(future);
         poll_fn(|cx| {
-            if self.state.borrow().is_gone[side as usize] {
+            if is_so(&self.state.borrow()) {
                 return Poll::Ready(None);
             }
             self.wait(cx);

@@ -28,7 +28,7 @@ async fn dribbled<A: Authorize>(
     let (mut hearing, mut saying) = tokio::io::split(near);
     let start = Instant::now();
     let deadline = Some(start + DEADLINE);
-    let mut stack = server.layer(Pipes);
+    let mut stack = server.layer(Pipes::new());
     poll_fn(|cx| Service::<Accept<_>>::poll_ready(&mut stack, cx))
         .await
         .unwrap();

@@ -1,38 +1,10 @@
 //! Pipes, and who is at the other end of them.
 
-use std::{
-    future::{Ready, ready},
-    task::{Context, Poll},
-};
-
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-use tower_multiserver_core::{
-    Accept, Authorize, Connection, Error, Identity, Io, PeerId, Role, Section, Transform,
-};
+use tower_multiserver_core::{Authorize, Connection, Error, Identity, PeerId, Role, Transform};
 use tower_multiserver_knock::{KnockError, KnockLayer, message};
-use tower_service::Service;
 
-/// The transport `pipe`, which accepts any.
-#[derive(Clone)]
-pub(crate) struct Pipes;
-
-impl Service<Accept<DuplexStream>> for Pipes {
-    type Response = Connection<DuplexStream>;
-    type Error = Error;
-    type Future = Ready<Result<Self::Response, Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, accept: Accept<DuplexStream>) -> Self::Future {
-        ready(Ok(pipe(accept.raw).with_deadline(accept.deadline)))
-    }
-}
-
-pub(crate) fn pipe<I: Io>(io: I) -> Connection<I> {
-    Connection::new(io, Section::new("pipe"))
-}
+pub(crate) use tower_multiserver_core::testing::{Pipes, pipe};
 
 pub(crate) fn identity() -> Identity {
     Identity::generate().unwrap()

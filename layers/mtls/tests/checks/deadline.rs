@@ -20,7 +20,7 @@ async fn dribbled(at_once: &[u8], slowly: &[u8], pause: Duration) -> (ErrorKind,
     let (mut near, raw) = tokio::io::duplex(10_000);
     let start = Instant::now();
     let deadline = Some(start + DEADLINE);
-    let mut stack = MtlsLayer::new(identity()).layer(Pipes::default());
+    let mut stack = MtlsLayer::new(identity()).layer(Pipes::new());
     let accept = stack.call(Accept { raw, deadline });
     let dribble = async {
         near.write_all(at_once).await.unwrap();
@@ -65,11 +65,7 @@ async fn a_slow_client_gains_no_time_by_its_bytes() {
 async fn a_mute_server_is_given_up() {
     let (near, _far) = tokio::io::duplex(10_000);
     let start = Instant::now();
-    let pipes = Pipes {
-        deadline: Some(start + DEADLINE),
-        ..Pipes::default()
-    };
-    pipes.to_dial.lock().unwrap().push_back(near);
+    let pipes = Pipes::new().deadline(start + DEADLINE).to_dial(near);
     let mut stack = MtlsLayer::new(identity()).layer(pipes);
     let id = PeerId::from(identity().public_key());
     let address: Address = format!("pipe~mtls:{id}").parse().unwrap();

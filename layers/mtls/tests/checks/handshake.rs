@@ -33,12 +33,11 @@ async fn both_sides_learn_the_key_of_the_other() {
 async fn a_stack_dials_and_accepts_by_the_address() {
     let (alice, bob) = (identity(), identity());
     let (near, raw) = tokio::io::duplex(1000);
-    let pipes = Pipes::default();
-    pipes.to_dial.lock().unwrap().push_back(near);
+    let pipes = Pipes::new().to_dial(near);
     let mut client = MtlsLayer::new(alice).layer(pipes);
     let layer = MtlsLayer::new(bob);
     let address: Address = format!("pipe~{}", layer.section()).parse().unwrap();
-    let mut server = layer.layer(Pipes::default());
+    let mut server = layer.layer(Pipes::new());
     let accept = tower_multiserver_core::Accept {
         raw,
         deadline: None,

@@ -1,72 +1,20 @@
 //! Stacks over pipes, and what their failures say.
 
-use std::{
-    collections::VecDeque,
-    error::Error as _,
-    future::{Ready, ready},
-    io,
-    sync::{Arc, Mutex},
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{error::Error as _, io, time::Duration};
 
 use rustls::ClientConfig;
 use tokio::{
     io::{AsyncReadExt as _, DuplexStream},
-    time::{Instant, timeout},
+    time::timeout,
 };
 use tower_multiserver_core::{
-    Accept, Address, Authorize, ClaimedKey, Connection, Error, Identity, Io, PeerId, Role, Section,
-    Transform,
+    Address, Authorize, ClaimedKey, Connection, Error, Identity, Io, PeerId, Role, Transform,
 };
 use tower_multiserver_mtls::{MtlsError, MtlsIo, MtlsLayer, Reason};
-use tower_service::Service;
 
 use crate::raw;
 
-/// The transport `pipe`: it dials the pipes that it was given, and accepts any.
-#[derive(Clone, Default)]
-pub(crate) struct Pipes {
-    pub(crate) to_dial: Arc<Mutex<VecDeque<DuplexStream>>>,
-    pub(crate) deadline: Option<Instant>,
-}
-
-impl Service<Address> for Pipes {
-    type Response = Connection<DuplexStream>;
-    type Error = Error;
-    type Future = Ready<Result<Self::Response, Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, address: Address) -> Self::Future {
-        let io = self.to_dial.lock().unwrap().pop_front().unwrap();
-        ready(
-            address
-                .finish::<()>("pipe")
-                .map(|()| pipe(io).with_deadline(self.deadline)),
-        )
-    }
-}
-
-impl Service<Accept<DuplexStream>> for Pipes {
-    type Response = Connection<DuplexStream>;
-    type Error = Error;
-    type Future = Ready<Result<Self::Response, Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, accept: Accept<DuplexStream>) -> Self::Future {
-        ready(Ok(pipe(accept.raw).with_deadline(accept.deadline)))
-    }
-}
-
-pub(crate) fn pipe<I: Io>(io: I) -> Connection<I> {
-    Connection::new(io, Section::new("pipe"))
-}
+pub(crate) use tower_multiserver_core::testing::{Pipes, pipe};
 
 /// A pipe whose other end said that it is `who`.
 pub(crate) fn claimed<I: Io>(io: I, who: &Identity) -> Connection<I> {

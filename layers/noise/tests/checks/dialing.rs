@@ -16,7 +16,7 @@ use crate::support::*;
 
 #[tokio::test]
 async fn a_key_that_nobody_can_hold_is_refused_before_the_dial() {
-    let pipes = Pipes::default();
+    let pipes = Pipes::<tokio::io::DuplexStream>::new();
     let mut stack = NoiseLayer::new(identity()).layer(pipes.clone());
     let mut one = [0; 32];
     one[0] = 1;
@@ -29,7 +29,7 @@ async fn a_key_that_nobody_can_hold_is_refused_before_the_dial() {
         let error = stack.call(address).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{text}");
     }
-    assert_eq!(*pipes.dials.lock().unwrap(), 0);
+    assert_eq!(pipes.dials(), 0);
 }
 
 #[tokio::test]

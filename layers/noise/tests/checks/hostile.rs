@@ -1,7 +1,10 @@
 //! Peers that do not keep to the protocol.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tower_multiserver_core::{AppKey, Error, ErrorKind, PublicKey, Role, Transform};
+use tower_multiserver_core::{
+    AppKey, Error, ErrorKind, PublicKey, Role, Transform,
+    testing::{Fault, Manner, Side, Wire},
+};
 use tower_multiserver_noise::{
     Args, NoiseLayer,
     handshake::{ACCEPT, AUTH, Client, HELLO, HandshakeError, Server},
@@ -126,63 +129,160 @@ fn expected(message: usize) -> (HandshakeError, HandshakeError, usize, usize) {
     }
 }
 
-/// Both sides leave when their handshake has ended.
-async fn meet_through(middleman: Middleman) -> (Result<(), Error>, Result<(), Error>, Heard) {
+/// Which side sends that message, and at which byte of all that it sends it begins.
+fn place(message: usize) -> (Side, u64) {
+    let before: usize = MESSAGES[..message].iter().rev().skip(1).step_by(2).sum();
+    match message % 2 {
+        0 => (Side::Dialer, before as u64),
+        _ => (Side::Acceptor, before as u64),
+    }
+}
+
+/// How both sides end when that happens to a message, and so many bytes each has said. Both leave when their handshake has
+/// ended.
+async fn meet_through(
+    message: usize,
+    fault: impl FnOnce(u64) -> Fault,
+) -> (Result<(), Error>, Result<(), Error>, [u64; 2]) {
     let bob = identity();
-    let (near, near_end) = tokio::io::duplex(1000);
-    let (far_end, far) = tokio::io::duplex(1000);
+    let (near, far, tap) = Wire::pair(Manner::SMOOTH, 0);
+    let (side, start) = place(message);
+    tap.set_fault(side, fault(start));
     let (client, server) = (NoiseLayer::new(identity()), NoiseLayer::new(bob.clone()));
-    tokio::join!(
+    let (client, server) = tokio::join!(
         async { client.upgrade(pipe(near), to(&bob)).await.map(drop) },
         async { server.upgrade(pipe(far), Role::Accept).await.map(drop) },
-        middleman.relay(near_end, far_end),
-    )
+    );
+    (client, server, Side::BOTH.map(|side| tap.sent(side)))
 }
 
 #[tokio::test]
-async fn after_a_changed_byte_its_receiver_says_nothing_more() {
+async fn after_a_flipped_bit_anywhere_its_receiver_says_nothing_more() {
+    let mut count = 0;
     for (message, length) in MESSAGES.into_iter().enumerate() {
-        for at in 0..length {
-            let middleman = Middleman {
-                message,
-                at,
-                is_change: true,
-            };
-            let (client, server, heard) = meet_through(middleman).await;
+        for bit in 0..8 * length as u64 {
+            let (client, server, said) = meet_through(message, |start| Fault::Flip {
+                byte: start + bit / 8,
+                bit: (bit % 8) as u8,
+            })
+            .await;
             let (to_client, to_server, from_client, from_server) = expected(message);
-            assert_eq!(cause(&client), Some(to_client), "{middleman:?}");
+            let place = format!("bit {bit} of message {message}");
+            assert_eq!(cause(&client), Some(to_client), "{place}");
             // A server that was heard has done its part.
             match message {
                 3 => assert!(server.is_ok()),
-                _ => assert_eq!(cause(&server), Some(to_server), "{middleman:?}"),
+                _ => assert_eq!(cause(&server), Some(to_server), "{place}"),
             }
-            assert_eq!(heard.from_client, from_client, "{middleman:?}");
-            assert_eq!(heard.from_server, from_server, "{middleman:?}");
+            assert_eq!(said, [from_client as u64, from_server as u64], "{place}");
+            count += 1;
         }
     }
+    assert_eq!(count, 8 * MESSAGES.iter().sum::<usize>());
+    println!("{count} flipped bits");
 }
 
 #[tokio::test]
 async fn an_end_anywhere_ends_both_sides() {
     use HandshakeError::*;
     for (message, length) in MESSAGES.into_iter().enumerate() {
-        for at in 0..length {
-            let middleman = Middleman {
-                message,
-                at,
-                is_change: false,
-            };
-            let (client, server, _) = meet_through(middleman).await;
+        for at in 0..length as u64 {
+            let (client, server, _) = meet_through(message, |start| Fault::Cut(start + at)).await;
             let expected = if message < 2 {
                 HelloRefused
             } else {
                 AuthRefused
             };
-            assert_eq!(cause(&client), Some(expected), "{middleman:?}");
-            match message {
-                3 => assert!(server.is_ok()),
-                _ => assert_eq!(cause(&server), Some(ClientGone), "{middleman:?}"),
-            }
+            let place = format!("byte {at} of message {message}");
+            assert_eq!(cause(&client), Some(expected), "{place}");
+            // A server whose consent is lost may have done its part before the client has left.
+            let is_done = message == 3 && server.is_ok();
+            assert!(is_done || cause(&server) == Some(ClientGone), "{place}");
         }
+    }
+}
+
+/// Two handshakes with one server, whose messages a middleman exchanges.
+#[test]
+fn messages_of_two_handshakes_are_not_exchanged() {
+    let bob = identity();
+    let server = || Server::new(&AppKey::SSB, &bob);
+    let client = || Client::new(&AppKey::SSB, &identity(), bob.public_key()).unwrap();
+    let ((alice, hello_a), (carol, hello_c)) = (client(), client());
+    let (bob_a, answer_a) = server().receive_hello(&hello_a).unwrap();
+    let (bob_c, answer_c) = server().receive_hello(&hello_c).unwrap();
+    for refusal in [
+        alice.receive_hello(&answer_c),
+        carol.receive_hello(&answer_a),
+    ] {
+        assert_eq!(refusal.unwrap_err(), HandshakeError::BadHello);
+    }
+    // And a proof.
+    let (dave, hello_d) = client();
+    let (_, answer_d) = server().receive_hello(&hello_d).unwrap();
+    let (_, auth_d) = dave.receive_hello(&answer_d).unwrap();
+    for server in [bob_a, bob_c] {
+        assert_eq!(
+            server.receive_auth(&auth_d).unwrap_err(),
+            HandshakeError::BadAuth
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_second_handshake_on_the_same_connection_is_no_part_of_its_stream() {
+    let bob = identity();
+    let server = NoiseLayer::new(bob.clone());
+    let (mut near, far) = tokio::io::duplex(1000);
+    let again = async {
+        let (client, hello) = Client::new(&AppKey::SSB, &identity(), bob.public_key()).unwrap();
+        near.write_all(&hello).await.unwrap();
+        let mut answer = [0; HELLO];
+        near.read_exact(&mut answer).await.unwrap();
+        let (_, auth) = client.receive_hello(&answer).unwrap();
+        near.write_all(&auth).await.unwrap();
+        near.read_exact(&mut [0; ACCEPT]).await.unwrap();
+        // It is let in, and begins anew.
+        near.write_all(&hello).await.unwrap();
+        near.shutdown().await.unwrap();
+        let mut more = Vec::new();
+        near.read_to_end(&mut more).await.unwrap();
+        more
+    };
+    let serve = async {
+        let mut accepted = server.upgrade(pipe(far), Role::Accept).await.unwrap();
+        let mut text = Vec::new();
+        accepted.read_to_end(&mut text).await.unwrap_err();
+        text
+    };
+    let (more, text) = tokio::join!(again, serve);
+    assert!(more.is_empty() && text.is_empty());
+}
+
+#[tokio::test]
+async fn garbage_behind_the_last_message_is_an_error_of_whoever_hears_it() {
+    for guilty in Side::BOTH {
+        let bob = identity();
+        let (near, far, tap) = Wire::pair(Manner::SMOOTH, 0);
+        // It takes the place of the first sealed byte.
+        let byte = match guilty {
+            Side::Dialer => HELLO + AUTH,
+            Side::Acceptor => HELLO + ACCEPT,
+        } as u64;
+        tap.set_fault(guilty, Fault::Flip { byte, bit: 0 });
+        let (client, server) = (NoiseLayer::new(identity()), NoiseLayer::new(bob.clone()));
+        let (client, server) = tokio::join!(
+            client.upgrade(pipe(near), to(&bob)),
+            server.upgrade(pipe(far), Role::Accept),
+        );
+        let (mut speaker, mut hearer) = match guilty {
+            Side::Dialer => (client.unwrap(), server.unwrap()),
+            Side::Acceptor => (server.unwrap(), client.unwrap()),
+        };
+        speaker.write_all(&[7; 300]).await.unwrap();
+        speaker.shutdown().await.unwrap();
+        let mut text = Vec::new();
+        hearer.read_to_end(&mut text).await.unwrap_err();
+        assert!(text.is_empty() && tap.has_struck(guilty));
     }
 }

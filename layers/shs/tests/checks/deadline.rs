@@ -20,7 +20,7 @@ async fn dribbled(pause: Duration) -> (ErrorKind, Duration) {
     let (mut near, raw) = tokio::io::duplex(1000);
     let start = Instant::now();
     let deadline = Some(start + DEADLINE);
-    let mut stack = ShsLayer::new(identity()).layer(Pipes::default());
+    let mut stack = ShsLayer::new(identity()).layer(Pipes::new());
     let accept = stack.call(Accept { raw, deadline });
     let dribble = async {
         loop {
@@ -59,11 +59,7 @@ async fn a_mute_server_is_given_up_at_the_deadline() {
     let bob = identity();
     let (near, mut far) = tokio::io::duplex(1000);
     let start = Instant::now();
-    let pipes = Pipes {
-        deadline: Some(start + DEADLINE),
-        ..Pipes::default()
-    };
-    pipes.to_dial.lock().unwrap().push_back(near);
+    let pipes = Pipes::new().deadline(start + DEADLINE).to_dial(near);
     let mut stack = ShsLayer::new(identity()).layer(pipes);
     let address: Address = format!("pipe~shs:{}", bob.public_key()).parse().unwrap();
     let error = stack.call(address).await.unwrap_err();
@@ -84,9 +80,8 @@ async fn a_hook_that_never_answers_is_cut_off() {
     let hook = async |_: Peer| pending::<Result<(), BoxError>>().await;
     let mut server = ShsLayer::new(bob.clone())
         .authorize(hook)
-        .layer(Pipes::default());
-    let pipes = Pipes::default();
-    pipes.to_dial.lock().unwrap().push_back(near);
+        .layer(Pipes::new());
+    let pipes = Pipes::new().to_dial(near);
     let mut client = ShsLayer::new(identity()).layer(pipes);
     let address: Address = format!("pipe~shs:{}", bob.public_key()).parse().unwrap();
     let (client, server) =

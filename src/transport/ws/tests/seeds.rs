@@ -8,9 +8,9 @@ use tower_multiserver_core::{
 use super::super::{WsIo, frame::Side};
 
 fn over(connection: Connection<Wire>, side: Side) -> Result<Connection<WsIo<Wire>>, Error> {
-    Ok(connection
-        .map(|io| WsIo::new(io, side, b""))
-        .with(HeldClose))
+    // Whatever ends the transport has, those of a WebSocket are its own.
+    let (io, _) = connection.into_parts();
+    Ok(testing::pipe(WsIo::new(io, side, b"")).with(HeldClose))
 }
 
 #[tokio::test(start_paused = true)]
