@@ -138,6 +138,8 @@ pub mod handshake;
 mod layer;
 mod resolver;
 pub mod transport;
+#[cfg(test)]
+mod wycheproof;
 
 pub use layer::{Noise, NoiseIo, NoiseLayer};
 pub use tower_multiserver_core::KeyArgs as Args;

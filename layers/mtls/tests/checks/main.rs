@@ -6,6 +6,7 @@ mod authorizing;
 mod conformance;
 mod deadline;
 mod endings;
+mod flips;
 mod handshake;
 mod hostile_client;
 mod hostile_server;

@@ -43,6 +43,8 @@ mod suite;
 mod tests;
 #[cfg(test)]
 mod vectors;
+#[cfg(test)]
+mod wycheproof;
 
 use std::{error, fmt};
 

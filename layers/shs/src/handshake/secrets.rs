@@ -162,7 +162,7 @@ impl Secrets {
 }
 
 /// X25519 (RFC 7748), but for secrets that are zero.
-fn shared(
+pub(super) fn shared(
     secret: &[u8; 32],
     public: &[u8; 32],
     shared: &mut [u8; 32],

@@ -7,7 +7,7 @@ use std::{
     future::poll_fn,
     io,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Poll, ready},
 };
 
 use bytes::BytesMut;
