@@ -12,6 +12,8 @@ mod harness;
 #[cfg(test)]
 mod addresses;
 #[cfg(test)]
+mod autobahn;
+#[cfg(test)]
 mod browser;
 #[cfg(all(test, feature = "cli"))]
 mod command_line;

@@ -40,6 +40,10 @@ pub struct Suite<D, A> {
 }
 
 /// The checks of a transform. What is dialed is the section that `accept` advertises.
+#[expect(
+    clippy::type_complexity,
+    reason = "the two closures have no names, and a suite is used as a whole"
+)]
 pub fn transform<D: Transform, A: Transform>(
     dial: D,
     accept: A,

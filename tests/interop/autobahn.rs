@@ -1,0 +1,169 @@
+//! The Autobahn test suite against both sides of `ws`, and what it made of each case.
+//!
+//! It is written for echoes of messages, ours is one of a stream: a text is refused (1003), a message may come back in
+//! several. So each verdict is compared with the one that is stored in `autobahn.json`: those that are no `OK` there are these.
+//! `AUTOBAHN_BLESS` in the environment stores the new ones instead.
+//!
+//! `MULTISERVER_AUTOBAHN` names the program `wstest` of autobahntestsuite, which needs Python 2.7: `.ci/run nightly` installs it.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use futures_util::StreamExt as _;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    process::{Child, Command},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tower_multiserver::{Shutdown, StackExt as _, ws::Ws};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Those left out measure speed (9) and compress (12, 13), which `ws` does not.
+const LEFT_OUT: [&str; 3] = ["9.*", "12.*", "13.*"];
+
+/// Case, and how it and its close went.
+type Verdicts = BTreeMap<String, String>;
+
+#[tokio::test]
+#[ignore = "takes a minute, and a Python of long ago: `.ci/run nightly` runs it"]
+async fn our_server_does_what_is_expected_of_it() {
+    let place = tempfile::tempdir().unwrap();
+    let (_shutdown, closing) = Shutdown::new();
+    let ws = Ws::new();
+    let mut server = ws.listen("ws://127.0.0.1:0", closing).await.unwrap();
+    let url = server.addresses()[0].1.to_string();
+    let spec = json!({
+        "outdir": place.path(),
+        "servers": [{ "agent": "ours", "url": url }],
+        "cases": ["*"],
+        "exclude-cases": LEFT_OUT,
+        "exclude-agent-cases": {},
+    });
+    let mut suite = wstest("fuzzingclient", &spec, place.path());
+    let mut echoes = JoinSet::new();
+    let run = async {
+        loop {
+            tokio::select! {
+                ended = suite.wait() => break assert!(ended.unwrap().success()),
+                Some(Ok(accepted)) = server.next() => {
+                    echoes.spawn(echo(accepted));
+                }
+            }
+        }
+    };
+    timeout(PATIENCE, run).await.unwrap();
+    judge("server", verdicts(place.path()));
+}
+
+#[tokio::test]
+#[ignore = "takes a minute, and a Python of long ago: `.ci/run nightly` runs it"]
+async fn our_client_does_what_is_expected_of_it() {
+    let place = tempfile::tempdir().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = free.local_addr().unwrap();
+    drop(free);
+    let spec = json!({
+        "url": format!("ws://{at}"),
+        "outdir": place.path(),
+        "cases": ["*"],
+        "exclude-cases": LEFT_OUT,
+        "exclude-agent-cases": {},
+    });
+    let mut suite = wstest("fuzzingserver", &spec, place.path());
+    let run = async {
+        while TcpStream::connect(at).await.is_err() {
+            // Nothing tells when it listens.
+            sleep(Duration::from_millis(50)).await;
+        }
+        let cases: u32 = ask(at, "getCaseCount").await.parse().unwrap();
+        for case in 1..=cases {
+            let url = format!("ws://{at}/runCase?case={case}&agent=ours");
+            if let Ok(dialed) = Ws::new().dial(&*url).await {
+                echo(dialed).await;
+            }
+        }
+        ask(at, "updateReports?agent=ours").await;
+    };
+    timeout(PATIENCE, run).await.unwrap();
+    suite.kill().await.unwrap();
+    judge("client", verdicts(place.path()));
+}
+
+/// Starts the suite.
+fn wstest(mode: &str, spec: &Value, place: &Path) -> Child {
+    let program = env::var_os("MULTISERVER_AUTOBAHN").expect("MULTISERVER_AUTOBAHN names wstest");
+    let file = place.join("spec.json");
+    fs::write(&file, spec.to_string()).unwrap();
+    Command::new(program)
+        .args(["-m", mode, "-s"])
+        .arg(file)
+        .current_dir(place)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+/// Says what it hears.
+async fn echo(mut io: impl AsyncRead + AsyncWrite + Unpin) {
+    let mut buf = vec![0; 64 << 10];
+    while let Ok(count @ 1..) = io.read(&mut buf).await {
+        if io.write_all(&buf[..count]).await.is_err() || io.flush().await.is_err() {
+            return;
+        }
+    }
+    let _ = io.shutdown().await;
+}
+
+/// What the suite's server says to that, in a text.
+async fn ask(at: std::net::SocketAddr, question: &str) -> String {
+    let io = TcpStream::connect(at).await.unwrap();
+    let url = format!("ws://{at}/{question}");
+    let (mut socket, _) = tokio_tungstenite::client_async(url, io).await.unwrap();
+    let mut said = String::new();
+    while let Some(Ok(message)) = socket.next().await {
+        if let Ok(text) = message.to_text() {
+            said += text;
+        }
+    }
+    said
+}
+
+fn verdicts(place: &Path) -> Verdicts {
+    let index: Value =
+        serde_json::from_slice(&fs::read(place.join("index.json")).unwrap()).unwrap();
+    let cases = index["ours"].as_object().unwrap();
+    let verdict = |case: &Value| {
+        let text = |name: &str| case[name].as_str().unwrap().to_owned();
+        format!("{}, close {}", text("behavior"), text("behaviorClose"))
+    };
+    cases
+        .iter()
+        .map(|(name, case)| (name.clone(), verdict(case)))
+        .collect()
+}
+
+fn judge(side: &str, found: Verdicts) {
+    let stored = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/interop/autobahn.json");
+    let mut all: BTreeMap<String, Verdicts> = fs::read(&stored)
+        .map(|bytes| serde_json::from_slice(&bytes).unwrap())
+        .unwrap_or_default();
+    println!("autobahn: {} cases of our {side}", found.len());
+    if env::var_os("AUTOBAHN_BLESS").is_some() {
+        all.insert(side.to_owned(), found);
+        let text = serde_json::to_string_pretty(&all).unwrap();
+        fs::write(&stored, text + "\n").unwrap();
+        return;
+    }
+    assert_eq!(found, all[side]);
+}
