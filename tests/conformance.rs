@@ -34,6 +34,10 @@ async fn accept<T: Transform, I: Io>(
 }
 
 /// The checks of two layers, the inner one first.
+#[expect(
+    clippy::type_complexity,
+    reason = "the two closures have no names, and a suite is used as a whole"
+)]
 fn stack<A: Transform, B: Transform>(
     [client_a, server_a]: [A; 2],
     [client_b, server_b]: [B; 2],
