@@ -1,0 +1,112 @@
+//! What is measured, and how much of it.
+
+use std::{env, path::PathBuf, process::Command};
+
+use crate::{Result, stacks, work::Work};
+
+use super::Options;
+
+/// What is measured.
+pub(crate) struct Plan {
+    program: PathBuf,
+    certificate: String,
+    runs: Vec<(&'static str, &'static str, Work)>,
+}
+
+pub(crate) const BULK: &str = "bulk";
+pub(crate) const HANDSHAKE: &str = "handshake";
+pub(crate) const HANDSHAKES: &str = "64 handshakes";
+pub(crate) const PING: &str = "ping";
+pub(crate) const IDLE: &str = "idle";
+pub(crate) const CROWD: &str = "crowd";
+
+impl Plan {
+    pub(crate) fn new(options: &Options) -> Result<Self> {
+        let is_wanted = |name: &str, stack: &str| {
+            let holds = |only: &String| name.contains(only.as_str()) || stack == only;
+            options.only.is_empty() || options.only.iter().any(holds)
+        };
+        let runs = works(options.quick)
+            .into_iter()
+            .filter(|(name, stack, _)| is_wanted(name, stack))
+            .collect();
+        Ok(Self {
+            program: env::current_exe()?,
+            certificate: stacks::certificate()?,
+            runs,
+        })
+    }
+
+    /// What is run in this round. Some works say in one round all that they have to say.
+    pub(crate) fn runs(
+        &self,
+        round: usize,
+    ) -> impl Iterator<Item = (&'static str, &'static str, Work)> {
+        let runs = self.runs.iter().copied();
+        runs.filter(move |(.., work)| round == 1 || !matches!(work, Work::Idle { .. }))
+    }
+
+    /// The program that speaks that stack.
+    pub(crate) fn command(&self, _stack: &str) -> Result<Command> {
+        let mut command = Command::new(&self.program);
+        command.env(stacks::CERTIFICATE, &self.certificate);
+        Ok(command)
+    }
+}
+
+fn works(quick: bool) -> Vec<(&'static str, &'static str, Work)> {
+    let part = if quick { 8 } else { 1 };
+    let mut works = Vec::new();
+    for stack in ALL {
+        let bytes = (if stack.starts_with("js net~shs") {
+            128 << 20
+        } else {
+            1 << 30
+        }) / part;
+        works.push((BULK, stack, Work::Bulk { bytes }));
+    }
+    for stack in SECURE {
+        let count = 400 / part;
+        works.push((HANDSHAKE, stack, Work::Handshakes { count, at_once: 1 }));
+    }
+    for stack in SECURE {
+        let count = 3000 / part;
+        works.push((HANDSHAKES, stack, Work::Handshakes { count, at_once: 64 }));
+    }
+    for stack in ALL {
+        let count = 20_000 / part;
+        works.push((PING, stack, Work::Ping { count }));
+    }
+    for stack in ALL {
+        let count = 2000 / part;
+        works.push((IDLE, stack, Work::Idle { count }));
+    }
+    for stack in ["tcp", "net~shs"] {
+        let count = 10_000 / part;
+        works.push((CROWD, stack, Work::Idle { count }));
+    }
+    works
+}
+
+const ALL: [&str; 12] = [
+    "tcp",
+    "net~shs",
+    "net~noauth",
+    "net~noise",
+    "tls chacha ring",
+    "tls chacha aws-lc",
+    "tls aes ring",
+    "tls aes aws-lc",
+    "ws~shs",
+    "ws~noauth",
+    "unix",
+    "unix~noauth",
+];
+
+const SECURE: [&str; 5] = [
+    "tcp",
+    "net~shs",
+    "net~noise",
+    "tls aes ring",
+    "tls aes aws-lc",
+];

@@ -1,0 +1,94 @@
+//! The stacks, ours and those of others.
+
+mod hand;
+mod ours;
+mod tls;
+
+use std::future::Future;
+
+use crate::{
+    Result,
+    channel::Channel,
+    child,
+    work::{self, Work},
+};
+
+/// One way to connect.
+pub(crate) trait Stack: Clone + Send + Sync + 'static {
+    type Channel: Channel;
+
+    /// Serves for good; `listening` is told the address.
+    fn serve(
+        self,
+        work: Work,
+        listening: impl FnOnce(String) + Send,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Opens a connection.
+    fn dial(&self, address: &str) -> impl Future<Output = Result<Self::Channel>> + Send;
+}
+
+/// Which end a process is.
+pub(crate) enum End {
+    Serve,
+    Dial(String),
+}
+
+/// Runs one end of the stack of that name.
+pub(crate) fn run(name: &str, work: Work, end: End) -> Result<()> {
+    match name {
+        "tcp" => at(hand::Tcp, work, end),
+        "unix" => at(hand::Unix, work, end),
+        "net~shs" => at(ours::net_shs()?, work, end),
+        "net~noise" => at(ours::net_noise()?, work, end),
+        "net~noauth" => at(ours::net_noauth()?, work, end),
+        "unix~noauth" => at(ours::unix_noauth()?, work, end),
+        "ws~shs" => at(ours::ws_shs()?, work, end),
+        "ws~noauth" => at(ours::ws_noauth()?, work, end),
+        "tls aes ring" => at(
+            tls::Tls::new(tls::Provider::Ring, tls::Suite::Aes)?,
+            work,
+            end,
+        ),
+        "tls aes aws-lc" => at(
+            tls::Tls::new(tls::Provider::AwsLc, tls::Suite::Aes)?,
+            work,
+            end,
+        ),
+        "tls chacha ring" => at(
+            tls::Tls::new(tls::Provider::Ring, tls::Suite::ChaCha)?,
+            work,
+            end,
+        ),
+        "tls chacha aws-lc" => at(
+            tls::Tls::new(tls::Provider::AwsLc, tls::Suite::ChaCha)?,
+            work,
+            end,
+        ),
+        other => Err(format!("there is no stack {other:?}").into()),
+    }
+}
+
+fn at(stack: impl Stack, work: Work, end: End) -> Result<()> {
+    match end {
+        End::Serve => child::serve(stack, work),
+        End::Dial(address) => child::dial(stack, work, &address),
+    }
+}
+
+/// Serves one connection in a task of its own. Clients go as they like, so how it ended is nobody's business.
+fn spawn<C: Channel>(work: Work, accepting: impl Future<Output = Result<C>> + Send + 'static) {
+    tokio::spawn(async move {
+        if let Ok(channel) = accepting.await {
+            let _ = work::serve(work, channel).await;
+        }
+    });
+}
+
+pub(crate) use tls::{CERTIFICATE, certificate};
+
+/// A path for a socket that nobody else has.
+fn socket_path() -> String {
+    let name = format!("multiserver-peers-{}.sock", std::process::id());
+    std::env::temp_dir().join(name).display().to_string()
+}
