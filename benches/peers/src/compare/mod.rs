@@ -1,5 +1,6 @@
 //! Runs the pairs in turn and says how they compare.
 
+mod javascript;
 mod pair;
 mod plan;
 mod samples;

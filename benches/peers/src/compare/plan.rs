@@ -4,7 +4,7 @@ use std::{env, path::PathBuf, process::Command};
 
 use crate::{Result, stacks, work::Work};
 
-use super::Options;
+use super::{Options, javascript};
 
 /// What is measured.
 pub(crate) struct Plan {
@@ -47,7 +47,10 @@ impl Plan {
     }
 
     /// The program that speaks that stack.
-    pub(crate) fn command(&self, _stack: &str) -> Result<Command> {
+    pub(crate) fn command(&self, stack: &str) -> Result<Command> {
+        if stack.starts_with("js ") {
+            return javascript::command(&self.program);
+        }
         let mut command = Command::new(&self.program);
         command.env(stacks::CERTIFICATE, &self.certificate);
         Ok(command)
@@ -70,11 +73,11 @@ fn works(quick: bool) -> Vec<(&'static str, &'static str, Work)> {
         works.push((HANDSHAKE, stack, Work::Handshakes { count, at_once: 1 }));
     }
     for stack in SECURE {
-        let count = 3000 / part;
+        let count = if is_slow(stack) { 1000 } else { 3000 } / part;
         works.push((HANDSHAKES, stack, Work::Handshakes { count, at_once: 64 }));
     }
     for stack in ALL {
-        let count = 20_000 / part;
+        let count = if is_slow(stack) { 4000 } else { 20_000 } / part;
         works.push((PING, stack, Work::Ping { count }));
     }
     for stack in ALL {
@@ -88,7 +91,12 @@ fn works(quick: bool) -> Vec<(&'static str, &'static str, Work)> {
     works
 }
 
-const ALL: [&str; 12] = [
+/// Of which less is enough.
+fn is_slow(stack: &str) -> bool {
+    stack == "js net~shs"
+}
+
+const ALL: [&str; 17] = [
     "tcp",
     "net~shs",
     "net~noauth",
@@ -101,12 +109,19 @@ const ALL: [&str; 12] = [
     "ws~noauth",
     "unix",
     "unix~noauth",
+    "libp2p",
+    "tungstenite",
+    "fastwebsockets",
+    "js net~shs",
+    "js net~noauth",
 ];
 
-const SECURE: [&str; 5] = [
+const SECURE: [&str; 7] = [
     "tcp",
     "net~shs",
     "net~noise",
     "tls aes ring",
     "tls aes aws-lc",
+    "libp2p",
+    "js net~shs",
 ];

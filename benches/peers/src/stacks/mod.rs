@@ -2,7 +2,9 @@
 
 mod hand;
 mod ours;
+mod peer_to_peer;
 mod tls;
+mod websocket;
 
 use std::future::Future;
 
@@ -65,6 +67,9 @@ pub(crate) fn run(name: &str, work: Work, end: End) -> Result<()> {
             work,
             end,
         ),
+        "libp2p" => at(peer_to_peer::Libp2p::new()?, work, end),
+        "tungstenite" => at(websocket::Tungstenite, work, end),
+        "fastwebsockets" => at(websocket::Fast, work, end),
         other => Err(format!("there is no stack {other:?}").into()),
     }
 }
