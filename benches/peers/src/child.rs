@@ -29,7 +29,7 @@ pub(crate) struct Used {
 }
 
 impl Used {
-    fn now() -> Result<Self> {
+    pub(crate) fn now() -> Result<Self> {
         let usage = getrusage(UsageWho::RUSAGE_SELF)?;
         let seconds =
             |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 * 1e-6;
@@ -41,7 +41,7 @@ impl Used {
         })
     }
 
-    fn since(self, start: Self) -> Self {
+    pub(crate) fn since(self, start: Self) -> Self {
         Self {
             cpu: self.cpu - start.cpu,
             memory: self.memory - start.memory,

@@ -7,6 +7,7 @@
 mod channel;
 mod child;
 mod compare;
+mod parts;
 mod stacks;
 mod work;
 
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     let done = match args[..] {
         ["serve", stack, work] => end(stack, work, End::Serve),
         ["dial", stack, work, address] => end(stack, work, End::Dial(address.to_owned())),
+        ["parts"] => parts::run(),
         _ => compare::Options::parse(&args).and_then(compare::run),
     };
     match done {

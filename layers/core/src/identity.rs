@@ -7,10 +7,9 @@ mod secrets;
 use std::{fmt, sync::Arc};
 
 use curve25519_dalek::scalar::clamp_integer;
-use ed25519_dalek::{Signer, SigningKey};
 use zeroize::Zeroizing;
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, curve::SigningKey};
 
 pub(crate) use self::base64::{decode, encode};
 pub use self::{
@@ -43,7 +42,7 @@ impl Identity {
 
     /// The key pair that `seed` stands for.
     pub fn from_seed(seed: &Seed) -> Self {
-        Self(Arc::new(SigningKey::from_bytes(seed.as_bytes())))
+        Self(Arc::new(SigningKey::new(seed.as_bytes())))
     }
 
     /// Reads the 64 bytes in which NaCl and its relatives keep a key pair: the seed, then the public key.
@@ -56,7 +55,7 @@ impl Identity {
         let (seed, public) = bytes.split_at(32);
         let mut copy = Zeroizing::new([0; 32]);
         copy.copy_from_slice(seed);
-        let key = SigningKey::from_bytes(&copy);
+        let key = SigningKey::new(&copy);
         if key.verifying_key().as_bytes() != public {
             let reason = "the public half of a key pair does not belong to its private half";
             return Err(Error::new(ErrorKind::InvalidAddress, reason));
@@ -76,7 +75,7 @@ impl Identity {
 
     /// The Ed25519 signature of `message`.
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.0.sign(message).to_bytes()
+        self.0.sign(message)
     }
 
     /// The X25519 secret that belongs to [`PublicKey::to_x25519`], clamped (libsodium's

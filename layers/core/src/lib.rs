@@ -53,6 +53,7 @@
 mod address;
 mod authorize;
 mod connection;
+mod curve;
 mod deadline;
 mod error;
 mod ext;
@@ -84,6 +85,7 @@ mod transport;
 mod turn;
 mod wakers;
 mod wrap;
+pub mod x25519;
 #[cfg(any(doc, doctest))]
 #[doc = include_str!("writing_a_layer.md")]
 pub mod writing_a_layer {}

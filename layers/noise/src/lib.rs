@@ -133,6 +133,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod cipher;
 mod crypto;
 pub mod handshake;
 mod layer;

@@ -51,7 +51,11 @@ impl Plan {
         if stack.starts_with("js ") {
             return javascript::command(&self.program);
         }
-        let mut command = Command::new(&self.program);
+        let program = match stack.ends_with(DALEK) {
+            true => &self.program.with_file_name("multiserver-peers-dalek"),
+            false => &self.program,
+        };
+        let mut command = Command::new(program);
         command.env(stacks::CERTIFICATE, &self.certificate);
         Ok(command)
     }
@@ -116,9 +120,13 @@ const ALL: [&str; 17] = [
     "js net~noauth",
 ];
 
-const SECURE: [&str; 7] = [
+/// Ends the name of a stack of ours that is run by the program without graviola.
+const DALEK: &str = ", dalek";
+
+const SECURE: [&str; 8] = [
     "tcp",
     "net~shs",
+    "net~shs, dalek",
     "net~noise",
     "tls aes ring",
     "tls aes aws-lc",

@@ -41,7 +41,7 @@ pub(crate) fn run(name: &str, work: Work, end: End) -> Result<()> {
     match name {
         "tcp" => at(hand::Tcp, work, end),
         "unix" => at(hand::Unix, work, end),
-        "net~shs" => at(ours::net_shs()?, work, end),
+        "net~shs" | "net~shs, dalek" => at(ours::net_shs()?, work, end),
         "net~noise" => at(ours::net_noise()?, work, end),
         "net~noauth" => at(ours::net_noauth()?, work, end),
         "unix~noauth" => at(ours::unix_noauth()?, work, end),

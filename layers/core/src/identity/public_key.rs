@@ -2,9 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use ed25519_dalek::{Signature, VerifyingKey};
-
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, curve};
 
 use super::{decode, encode};
 
@@ -31,9 +29,7 @@ impl PublicKey {
     /// It accepts what libsodium does: keys and points that are canonical and not of small order, and `S` below the
     /// order of the group. So no signature is good for two messages, and none has two texts.
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> bool {
-        let signature = Signature::from_bytes(signature);
-        self.verifying_key()
-            .is_some_and(|key| key.verify_strict(message, &signature).is_ok())
+        curve::verify(&self.0, message, signature)
     }
 
     /// The X25519 public key that belongs to it (libsodium's `crypto_sign_ed25519_pk_to_curve25519`).
@@ -41,24 +37,12 @@ impl PublicKey {
     /// `None` when it is not the canonical text of a point of the group's prime-order part: a shared secret with such a
     /// key would prove nothing.
     pub fn to_x25519(&self) -> Option<[u8; 32]> {
-        let key = self.verifying_key()?;
-        // The subgroup of prime order holds the neutral element too, which is of small order and refused by then.
-        key.to_edwards()
-            .is_torsion_free()
-            .then(|| key.to_montgomery().to_bytes())
+        curve::to_x25519(&self.0)
     }
 
     /// The way Secure Scuttlebutt writes it, `@….ed25519`.
     pub fn to_ssb_id(&self) -> String {
         format!("@{self}.ed25519")
-    }
-
-    /// The key as a point, when that is canonical and not of small order.
-    fn verifying_key(&self) -> Option<VerifyingKey> {
-        let key = VerifyingKey::from_bytes(&self.0).ok()?;
-        // Decoding alone takes a `y` that is not reduced.
-        let is_canonical = key.to_edwards().compress().as_bytes() == &self.0;
-        (is_canonical && !key.is_weak()).then_some(key)
     }
 }
 

@@ -1,11 +1,10 @@
 //! What both sides compute alike.
 
-use curve25519_dalek::MontgomeryPoint;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256, Sha512};
 use subtle::ConstantTimeEq;
-use tower_multiserver_core::{AppKey, PublicKey};
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use tower_multiserver_core::{AppKey, PublicKey, x25519};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::box_stream::BoxKey;
 
@@ -49,7 +48,7 @@ impl Secrets {
         Box::new(Self {
             app_key: *app_key.as_bytes(),
             ephemeral: *ephemeral,
-            ephemeral_public: MontgomeryPoint::mul_base_clamped(*ephemeral).to_bytes(),
+            ephemeral_public: x25519::public_key(ephemeral),
             peer_mac: [0; 32],
             peer_ephemeral: [0; 32],
             ab: [0; 32],
@@ -167,13 +166,9 @@ pub(super) fn shared(
     public: &[u8; 32],
     shared: &mut [u8; 32],
 ) -> Result<(), NotContributory> {
-    let mut point = MontgomeryPoint(*public).mul_clamped(*secret);
-    shared.copy_from_slice(&point.0);
-    point.zeroize();
-    match shared.ct_eq(&[0; 32]).into() {
-        true => Err(NotContributory),
-        false => Ok(()),
-    }
+    let secret = x25519::shared_secret(secret, public).ok_or(NotContributory)?;
+    shared.copy_from_slice(&*secret);
+    Ok(())
 }
 
 /// SHA-256 of the parts in a row.

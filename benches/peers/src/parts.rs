@@ -1,0 +1,41 @@
+//! What stacks are made of, by itself and without IO: the limits of what they can reach.
+
+mod curve;
+mod frames;
+
+use std::{collections::BTreeMap, hint::black_box};
+
+use crate::{Result, child::Used};
+
+/// Seconds of CPU, by name: of a GiB or of one operation.
+pub(crate) type Parts = BTreeMap<String, f64>;
+
+/// How long each is repeated, in seconds of CPU.
+const LONG: f64 = 0.1;
+
+/// Measures them all, and prints them on one line.
+pub(crate) fn run() -> Result<()> {
+    let mut parts = Parts::new();
+    frames::measure(&mut parts)?;
+    curve::measure(&mut parts)?;
+    println!("{}", serde_json::to_string(&parts)?);
+    Ok(())
+}
+
+/// Seconds of CPU of one call.
+fn time<T>(mut call: impl FnMut() -> T) -> Result<f64> {
+    // Now it is warm.
+    black_box(call());
+    let start = Used::now()?;
+    let mut calls = 0;
+    loop {
+        for _ in 0..8 {
+            black_box(call());
+        }
+        calls += 8;
+        let used = Used::now()?.since(start).cpu;
+        if used >= LONG {
+            return Ok(used / f64::from(calls));
+        }
+    }
+}
