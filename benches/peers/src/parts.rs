@@ -1,11 +1,15 @@
 //! What stacks are made of, by itself and without IO: the limits of what they can reach.
 
+mod codecs;
 mod curve;
 mod frames;
+mod noise;
 
 use std::{collections::BTreeMap, hint::black_box};
 
 use crate::{Result, child::Used};
+
+pub(crate) use curve::OF_A_SIDE;
 
 /// Seconds of CPU, by name: of a GiB or of one operation.
 pub(crate) type Parts = BTreeMap<String, f64>;
@@ -17,6 +21,8 @@ const LONG: f64 = 0.1;
 pub(crate) fn run() -> Result<()> {
     let mut parts = Parts::new();
     frames::measure(&mut parts)?;
+    noise::measure(&mut parts)?;
+    codecs::measure(&mut parts)?;
     curve::measure(&mut parts)?;
     println!("{}", serde_json::to_string(&parts)?);
     Ok(())

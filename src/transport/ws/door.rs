@@ -96,10 +96,7 @@ impl Door {
             .last());
         };
         let place = self.sockets.try_reserve().map_err(|_| unavailable())?;
-        let request = request::Request {
-            uri: request.uri().clone(),
-            headers: request.headers().clone(),
-        };
+        let request = request::Request::copied(request.uri(), request.headers());
         place.send(WsSocket {
             opened: Ok(Opened { upgrade, request }),
             link,

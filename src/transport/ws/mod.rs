@@ -54,6 +54,7 @@ mod rules;
 mod serve;
 mod service;
 mod settings;
+mod spare;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 /// A fact of an accepted connection: the HTTP request that it began with.
 ///
@@ -14,6 +14,18 @@ pub struct Request {
 }
 
 impl Request {
+    /// A copy: what was received shares the buffer that the whole request came in, which would stay as long as this does.
+    pub(super) fn copied(uri: &Uri, headers: &HeaderMap) -> Self {
+        let copied = |(name, value): (&HeaderName, &HeaderValue)| {
+            let value = HeaderValue::from_bytes(value.as_bytes()).ok()?;
+            Some((name.clone(), value))
+        };
+        Self {
+            uri: uri.to_string().parse().unwrap_or_else(|_| uri.clone()),
+            headers: headers.iter().filter_map(copied).collect(),
+        }
+    }
+
     /// The request's target: path and query.
     pub fn uri(&self) -> &Uri {
         &self.uri
@@ -39,6 +51,17 @@ impl fmt::Debug for Request {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_says_the_same() {
+        let mut headers = HeaderMap::new();
+        for value in ["a", "b", "\u{e9}"] {
+            headers.append("x-some", value.parse().expect("a value"));
+        }
+        let uri = Uri::from_static("/ssb?token=secret");
+        let copy = Request::copied(&uri, &headers);
+        assert_eq!(copy, Request { uri, headers });
+    }
 
     #[test]
     fn debug_shows_neither_query_nor_values() {

@@ -1,12 +1,16 @@
 //! Runs the pairs in turn and says how they compare.
 
+mod bounds;
+mod chart;
 mod javascript;
 mod pair;
 mod plan;
 mod samples;
 mod table;
 
-use crate::Result;
+use std::fs;
+
+use crate::{Result, parts::Parts};
 
 use self::{pair::Pair, plan::Plan, samples::Samples};
 
@@ -54,7 +58,15 @@ impl Options {
 pub(crate) fn run(options: Options) -> Result<()> {
     let plan = Plan::new(&options)?;
     let mut samples = Samples::default();
+    let mut parts = Parts::new();
     for round in 1..=options.rounds {
+        if plan.has_parts() {
+            eprint!("\rround {round} of {}: parts\x1b[K", options.rounds);
+            for (name, seconds) in plan.parts()? {
+                let least = parts.entry(name).or_insert(seconds);
+                *least = least.min(seconds);
+            }
+        }
         for (name, stack, work) in plan.runs(round) {
             eprint!(
                 "\rround {round} of {}: {name} {stack}\x1b[K",
@@ -67,6 +79,10 @@ pub(crate) fn run(options: Options) -> Result<()> {
         }
     }
     eprint!("\r\x1b[K");
-    table::print(&samples);
+    let bounds = bounds::bounds(&samples, &parts);
+    table::print(&samples, &parts, &bounds);
+    if let Some(chart) = options.chart {
+        fs::write(chart, chart::draw(&samples))?;
+    }
     Ok(())
 }

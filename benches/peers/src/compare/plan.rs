@@ -2,7 +2,7 @@
 
 use std::{env, path::PathBuf, process::Command};
 
-use crate::{Result, stacks, work::Work};
+use crate::{Result, parts::Parts, stacks, work::Work};
 
 use super::{Options, javascript};
 
@@ -11,6 +11,7 @@ pub(crate) struct Plan {
     program: PathBuf,
     certificate: String,
     runs: Vec<(&'static str, &'static str, Work)>,
+    has_parts: bool,
 }
 
 pub(crate) const BULK: &str = "bulk";
@@ -34,7 +35,19 @@ impl Plan {
             program: env::current_exe()?,
             certificate: stacks::certificate()?,
             runs,
+            has_parts: is_wanted("parts", ""),
         })
+    }
+
+    /// Whether parts are measured.
+    pub(crate) fn has_parts(&self) -> bool {
+        self.has_parts
+    }
+
+    /// Measures them, in a process of their own.
+    pub(crate) fn parts(&self) -> Result<Parts> {
+        let output = Command::new(&self.program).arg("parts").output()?;
+        Ok(serde_json::from_slice(&output.stdout)?)
     }
 
     /// What is run in this round. Some works say in one round all that they have to say.

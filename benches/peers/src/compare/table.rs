@@ -1,12 +1,15 @@
 //! What was measured, in Markdown.
 
+use crate::parts::Parts;
+
 use super::{
+    bounds::{Bound, Side},
     plan::{BULK, CROWD, HANDSHAKE, HANDSHAKES, IDLE, PING},
     samples::{Samples, Series},
 };
 
-/// Prints a table for each work.
-pub(crate) fn print(samples: &Samples) {
+/// Prints a table for each work, the parts, and the bounds.
+pub(crate) fn print(samples: &Samples, parts: &Parts, bounds: &[Bound]) {
     section(
         samples,
         BULK,
@@ -46,6 +49,32 @@ pub(crate) fn print(samples: &Samples) {
             },
         );
     }
+    head("part | CPU");
+    for (name, seconds) in parts {
+        match seconds * 1e6 {
+            large @ 1000.0.. => println!("| {name} | {:.3} s/GiB |", large / 1e6),
+            small => println!("| {name} | {small:.1} µs |"),
+        }
+    }
+    println!();
+    head("what is to hold | measured | bound | met");
+    for bound in bounds {
+        let Bound { name, value, .. } = bound;
+        let side = match bound.side {
+            Side::AtLeast => "≥",
+            Side::AtMost => "≤",
+        };
+        let is_met = if bound.is_met() { "yes" } else { "**no**" };
+        println!(
+            "| {name} | {value:.2} | {side} {} | {is_met} |",
+            bound.bound
+        );
+    }
+}
+
+fn head(columns: &str) {
+    println!("| {columns} |");
+    println!("{}|", "|---".repeat(columns.split('|').count()));
 }
 
 fn section(samples: &Samples, name: &str, columns: &str, row: impl Fn(&Series) -> String) {
@@ -53,8 +82,7 @@ fn section(samples: &Samples, name: &str, columns: &str, row: impl Fn(&Series) -
     if all.peek().is_none() {
         return;
     }
-    println!("| {name} | {columns} |");
-    println!("|---{}|", "|---".repeat(columns.split('|').count()));
+    head(&format!("{name} | {columns}"));
     for series in all {
         println!("| {} | {} |", series.stack, row(series));
     }

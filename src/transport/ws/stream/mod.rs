@@ -21,6 +21,7 @@ use tower_multiserver_core::{Io, Wakers};
 use super::{
     decode::{Decoder, Patience},
     frame::{self, Keys, Side},
+    spare,
     violation::{Aborted, CloseCode, Violation},
 };
 
@@ -62,6 +63,9 @@ enum End {
     Violation(Violation),
     Truncated,
 }
+
+/// The longest header of a frame.
+const MAX_HEADER: usize = 14;
 
 /// The status code of a normal end (section 7.4.1).
 const NORMAL: u16 = 1000;
@@ -111,6 +115,9 @@ impl<I: Io> Stream<I> {
             Side::Client => Some(self.keys.next()?),
             Side::Server => None,
         };
+        if self.out.capacity() == 0 {
+            self.out = spare::take(len + MAX_HEADER);
+        }
         frame::append(&mut self.out, opcode, key, parts, len);
         Ok(())
     }

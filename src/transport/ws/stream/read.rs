@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf as _, BufMut as _};
 use tokio::{
     io::{AsyncReadExt as _, ReadBuf},
     task::coop,
@@ -19,6 +19,7 @@ use tower_multiserver_core::Io;
 use super::{
     super::{
         decode::Event,
+        spare,
         violation::{CloseCode, Violation},
     },
     End, Stream,
@@ -29,7 +30,7 @@ use super::{
 pub(super) const MIN_READ: usize = 512;
 const MAX_READ: usize = 64 * 1024;
 
-/// A caller's buffer of this size or more is read into directly, where it cannot hold more than the frame.
+/// So much or more of a frame is read into the caller's buffer directly, where there is room for it.
 const MIN_DIRECT: usize = 4 * 1024;
 
 /// How long we may go on writing after the peer's close frame, or its breach of the protocol: as long as the JavaScript
@@ -43,6 +44,9 @@ impl<I: Io> Stream<I> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let read = self.poll_payload(cx, buf);
+        if self.input.is_empty() {
+            spare::give(&mut self.input);
+        }
         if self.pong.is_some() || self.unflushed || self.closed {
             // What fails here, the next write tells.
             self.wakers.keep_reader(cx);
@@ -85,8 +89,7 @@ impl<I: Io> Stream<I> {
             } else if self.input.is_empty() {
                 true
             } else {
-                let left = usize::try_from(self.decoder.left()).unwrap_or(usize::MAX);
-                let len = left.min(self.input.len()).min(buf.remaining());
+                let len = self.left().min(self.input.len()).min(buf.remaining());
                 buf.put_slice(&self.input[..len]);
                 self.input.advance(len);
                 self.decoder.payload(&mut buf.filled_mut()[got..]);
@@ -96,17 +99,20 @@ impl<I: Io> Stream<I> {
             if waits && got > before {
                 break;
             }
-            if waits
-                && buf.remaining() >= MIN_DIRECT
-                && self.decoder.left() >= buf.remaining() as u64
-            {
-                ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
-                let payload = &mut buf.filled_mut()[got..];
+            let direct = buf.remaining().min(self.left());
+            if waits && direct >= MIN_DIRECT {
+                let mut part = ReadBuf::new(buf.initialize_unfilled_to(direct));
+                ready!(Pin::new(&mut self.io).poll_read(cx, &mut part))?;
+                let payload = part.filled_mut();
                 match payload.is_empty() {
                     true => self.end = Some(End::Truncated),
                     false => self.decoder.payload(payload),
                 }
+                let count = payload.len();
+                buf.advance(count);
                 self.patience.renew();
+                // What comes behind such a frame is the header of another.
+                self.read_size = MIN_READ;
             } else if waits && ready!(self.poll_fill(cx))? == 0 {
                 self.end = Some(End::Truncated);
             }
@@ -114,13 +120,22 @@ impl<I: Io> Stream<I> {
         Poll::Ready(Ok(()))
     }
 
+    /// How much of the frame is still to come.
+    fn left(&self) -> usize {
+        usize::try_from(self.decoder.left()).unwrap_or(usize::MAX)
+    }
+
     /// Reads what there is into the buffer.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.input.capacity() == 0 {
+            self.input = spare::take(self.read_size);
+        }
+        // No more than that, though a spare buffer has more room: what is behind a header may be read past the buffer.
         self.input.reserve(self.read_size);
-        let Poll::Ready(read) = pin!(self.io.read_buf(&mut self.input)).poll(cx) else {
-            if self.input.is_empty() {
-                self.input = BytesMut::new();
-            }
+        let input = &mut (&mut self.input).limit(self.read_size);
+        let Poll::Ready(read) = pin!(self.io.read_buf(input)).poll(cx) else {
+            // At most a header, or a control frame.
+            spare::settle(&mut self.input);
             return Poll::Pending;
         };
         let read = read?;
@@ -159,7 +174,7 @@ impl<I: Io> Stream<I> {
     }
 
     fn end_reading(&mut self, end: End) {
-        self.input = BytesMut::new();
+        spare::give(&mut self.input);
         self.end = Some(end);
         if !self.ended {
             self.last_call = Some(Box::pin(sleep(LAST_CALL)));

@@ -7,11 +7,11 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf as _, BytesMut};
+use bytes::Buf as _;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tower_multiserver_core::Io;
 
-use super::{End, Stream};
+use super::{super::spare, End, Stream};
 
 /// The most payload of a message that we send, so that what is buffered is bounded.
 const MAX_WRITE: usize = 64 * 1024;
@@ -86,7 +86,13 @@ impl<I: Io> Stream<I> {
         loop {
             while !self.out.is_empty() {
                 let cx = &mut self.wakers.context();
-                match ready!(Pin::new(&mut self.io).poll_write(cx, &self.out)) {
+                let Poll::Ready(written) = Pin::new(&mut self.io).poll_write(cx, &self.out) else {
+                    if self.out.len() <= spare::SMALL {
+                        spare::settle(&mut self.out);
+                    }
+                    return Poll::Pending;
+                };
+                match written {
                     Ok(0) => {
                         self.give_up();
                         return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -107,13 +113,13 @@ impl<I: Io> Stream<I> {
                 None => break,
             }
         }
-        self.out = BytesMut::new();
+        spare::give(&mut self.out);
         Poll::Ready(Ok(()))
     }
 
     fn give_up(&mut self) {
         self.broken = true;
         self.pong = None;
-        self.out = BytesMut::new();
+        spare::give(&mut self.out);
     }
 }
