@@ -162,7 +162,7 @@ where
     (change.bytes_allocated - change.bytes_deallocated) / COUNT
 }
 
-/// All that it has used is given back, though 64 KiB went either way before.
+/// All that it has used is given back, though 64 KiB went either way before. The bounds are those of both ends.
 #[test]
 fn a_connection_that_waits_holds_little() {
     alone(async {
@@ -171,7 +171,6 @@ fn a_connection_that_waits_holds_little() {
         let held_by_net = held(stack, "net:127.0.0.1:0~shs").await;
         let stack = ServiceBuilder::new().layer(shs).service(Ws::new());
         let held_by_ws = held(stack, "ws://127.0.0.1:0~shs").await;
-        eprintln!("{held_by_net} {held_by_ws}");
         assert!(held_by_net < 2 * 3 * 1024, "{held_by_net} bytes of net~shs");
         assert!(held_by_ws < 2 * 8 * 1024, "{held_by_ws} bytes of ws~shs");
     });

@@ -18,6 +18,21 @@ pub(crate) trait Channel: Send + 'static {
     fn receive(&mut self, buffer: &mut [u8]) -> impl Future<Output = Result<usize>> + Send;
 }
 
+/// One that a task holds once, wherever its futures move it.
+impl<C: Channel> Channel for Box<C> {
+    fn send(&mut self, bytes: &[u8]) -> impl Future<Output = Result<()>> + Send {
+        (**self).send(bytes)
+    }
+
+    fn flush(&mut self) -> impl Future<Output = Result<()>> + Send {
+        (**self).flush()
+    }
+
+    fn receive(&mut self, buffer: &mut [u8]) -> impl Future<Output = Result<usize>> + Send {
+        (**self).receive(buffer)
+    }
+}
+
 /// A connection of bytes.
 pub(crate) struct Bytes<T>(pub(crate) T);
 

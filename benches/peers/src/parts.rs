@@ -30,18 +30,17 @@ pub(crate) fn run() -> Result<()> {
 
 /// Seconds of CPU of one call.
 fn time<T>(mut call: impl FnMut() -> T) -> Result<f64> {
-    // Now it is warm.
-    black_box(call());
-    let start = Used::now()?;
-    let mut calls = 0;
+    let mut calls = 1;
+    // The short runs before the last one warm it up.
     loop {
-        for _ in 0..8 {
+        let start = Used::now()?;
+        for _ in 0..calls {
             black_box(call());
         }
-        calls += 8;
         let used = Used::now()?.since(start).cpu;
         if used >= LONG {
             return Ok(used / f64::from(calls));
         }
+        calls *= 2;
     }
 }

@@ -115,6 +115,12 @@
 //! Keys of ours are wiped from memory when they are dropped. The state that the crate `snow` keeps during a handshake is
 //! freed with it, without being wiped.
 //!
+//! # Features
+//!
+//! | feature | meaning |
+//! |---|---|
+//! | `dryoc` (default) | ChaCha20-Poly1305 by `dryoc`, which is several times as fast as the RustCrypto crate used without it |
+//!
 //! # Endings
 //!
 //! | event | what we see or do |

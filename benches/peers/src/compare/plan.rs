@@ -136,13 +136,14 @@ const ALL: [&str; 17] = [
 /// Ends the name of a stack of ours that is run by the program without graviola.
 const DALEK: &str = ", dalek";
 
-const SECURE: [&str; 8] = [
+const SECURE: [&str; 9] = [
     "tcp",
     "net~shs",
     "net~shs, dalek",
     "net~noise",
     "tls aes ring",
     "tls aes aws-lc",
+    "tls",
     "libp2p",
     "js net~shs",
 ];

@@ -17,8 +17,8 @@ use crate::{Result, work::CHUNK};
 
 use super::{Parts, time};
 
-/// What is sent at once.
-const LENGTH: usize = 1 << 20;
+/// What goes over one connection.
+const LENGTH: usize = 4 << 20;
 
 /// Calls for a GiB.
 const CALLS: f64 = ((1 << 30) / LENGTH) as f64;

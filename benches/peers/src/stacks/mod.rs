@@ -67,6 +67,11 @@ pub(crate) fn run(name: &str, work: Work, end: End) -> Result<()> {
             work,
             end,
         ),
+        "tls" => at(
+            tls::Tls::new(tls::Provider::AwsLc, tls::Suite::Default)?,
+            work,
+            end,
+        ),
         "libp2p" => at(peer_to_peer::Libp2p::new()?, work, end),
         "tungstenite" => at(websocket::Tungstenite, work, end),
         "fastwebsockets" => at(websocket::Fast, work, end),
@@ -84,7 +89,7 @@ fn at(stack: impl Stack, work: Work, end: End) -> Result<()> {
 /// Serves one connection in a task of its own. Clients go as they like, so how it ended is nobody's business.
 fn spawn<C: Channel>(work: Work, accepting: impl Future<Output = Result<C>> + Send + 'static) {
     tokio::spawn(async move {
-        if let Ok(channel) = accepting.await {
+        if let Ok(channel) = accepting.await.map(Box::new) {
             let _ = work::serve(work, channel).await;
         }
     });

@@ -70,3 +70,29 @@ fn is_reduced(y: &[u8; 32]) -> bool {
     let is_all_ones = y[31] & 0x7f == 0x7f && y[1..31].iter().all(|byte| *byte == 0xff);
     !is_all_ones || y[0] < 0xed
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_point_has_one_text() {
+        let mut decoded = 0;
+        for low in 0..=0xff {
+            for high in [0x7f, 0xff] {
+                let mut text = [0xff; 32];
+                (text[0], text[31]) = (low, high);
+                if let Ok(key) = VerifyingKey::from_bytes(&text) {
+                    let is_canonical = key.to_edwards().compress().as_bytes() == &text;
+                    assert_eq!(
+                        decode(&text).is_some(),
+                        is_canonical && !key.is_weak(),
+                        "{low:x}"
+                    );
+                    decoded += usize::from(!is_canonical);
+                }
+            }
+        }
+        assert!(decoded > 0, "some texts are not canonical");
+    }
+}
