@@ -112,10 +112,10 @@ mod tests {
         refuses_forgeries(with_rust_crypto::seal, with_rust_crypto::open);
     }
 
-    fn refuses_forgeries(
-        seal: fn(&Key, &Nonce, &[u8], &[u8], &mut [u8]),
-        open: fn(&Key, &Nonce, &[u8], &[u8], &mut [u8]) -> bool,
-    ) {
+    type SealFn = fn(&Key, &Nonce, &[u8], &[u8], &mut [u8]);
+    type OpenFn = fn(&Key, &Nonce, &[u8], &[u8], &mut [u8]) -> bool;
+
+    fn refuses_forgeries(seal: SealFn, open: OpenFn) {
         let mut sealed = [0; 100 + TAG];
         seal(&KEY, &NONCE, b"ad", &[3; 100], &mut sealed);
         let is_opened = |key: &Key, nonce: &Nonce, ad: &[u8], sealed: &[u8]| {
