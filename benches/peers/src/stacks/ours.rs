@@ -89,7 +89,9 @@ where
         let mut incoming = self.layers.listen(self.address, closing).await?;
         listening(incoming.addresses()[0].1.to_string());
         while let Some(accepted) = incoming.next().await {
-            spawn(work, async { Ok(Bytes(accepted?)) });
+            // So that the task is no longer than what is not yet in it.
+            let channel = accepted.map(|connection| Box::new(Bytes(connection)));
+            spawn(work, async { Ok(channel?) });
         }
         Ok(())
     }
