@@ -3,7 +3,7 @@
 mod events;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     io,
     sync::{Arc, Mutex, MutexGuard, atomic::Ordering},
     time::Duration,
@@ -55,8 +55,6 @@ struct Channels {
     ids: HashMap<[u8; 32], Arc<SwarmShared>>,
     /// Those of which the peer, or we, want no channel: by generation.
     unwanted: HashMap<Topic, u64>,
-    /// Frames of ours that open and close channels.
-    control: VecDeque<Bytes>,
     /// As of when the swarms are known.
     version: Option<u64>,
     /// After which channel it is whose turn.
@@ -104,7 +102,6 @@ pub(super) async fn run(home: &Home, link: Link, entry: &LinkEntry) {
             numbers: HashMap::new(),
             ids: HashMap::new(),
             unwanted: HashMap::new(),
-            control: VecDeque::new(),
             version: None,
             turn: 0,
         }),
@@ -235,11 +232,10 @@ impl Shared<'_> {
     fn next_out(&self) -> Option<Out> {
         let channels = &mut *self.lock();
         self.refresh(channels);
-        let control = channels.mux.next_answer();
-        if control.is_some() && channels.mux.may_read() {
-            self.room.notify_one();
-        }
-        if let Some(frame) = control.or_else(|| channels.control.pop_front()) {
+        if let Some(frame) = channels.mux.next_frame() {
+            if channels.mux.may_read() {
+                self.room.notify_one();
+            }
             return Some(Out::Control(frame));
         }
         let mut numbers: Vec<_> = channels.by_number.keys().copied().collect();

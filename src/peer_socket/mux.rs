@@ -40,8 +40,13 @@ pub(super) struct Mux {
     theirs: Vec<Theirs>,
     /// Ours that are open or opening.
     by_id: HashMap<[u8; 32], Number>,
-    /// Frames that answer the peer, to be written.
-    answers: VecDeque<Bytes>,
+    /// Ours that we closed before the peer had answered, the oldest first.
+    unanswered: VecDeque<Number>,
+    /// Frames to be written, in the order in which they were made: the peer must hear of channels in the order of their
+    /// numbers.
+    waiting: VecDeque<Waiting>,
+    /// How many of them answer the peer.
+    answers: usize,
     /// What is left of the frame that is being read.
     input: Input,
 }
@@ -63,6 +68,11 @@ enum Ours {
 enum Theirs {
     Closed,
     Open { our: Number },
+}
+
+struct Waiting {
+    frame: Bytes,
+    is_answer: bool,
 }
 
 #[derive(Default)]
@@ -106,7 +116,9 @@ impl Mux {
             ours: Vec::new(),
             theirs: Vec::new(),
             by_id: HashMap::new(),
-            answers: VecDeque::new(),
+            unanswered: VecDeque::new(),
+            waiting: VecDeque::new(),
+            answers: 0,
             input: Input::Done,
         }
     }
@@ -136,7 +148,7 @@ impl Mux {
 
     /// Refuses the channel that the peer requested.
     pub(super) fn reject(&mut self, their: Number) {
-        self.answers.push_back(control(2, their));
+        self.answer(control(2, their));
     }
 
     /// Closes a channel: the frame to be written, unless it was closed already.
@@ -145,6 +157,7 @@ impl Mux {
         match *slot {
             Ours::Opening(id) => {
                 *slot = Ours::ClosedUnanswered(id);
+                self.unanswered.push_back(our);
                 self.by_id.remove(&id);
             }
             Ours::Open { id, their } => {
@@ -166,19 +179,29 @@ impl Mux {
         frame.freeze()
     }
 
-    /// Has a frame written that the peer is the cause of.
-    pub(super) fn answer(&mut self, frame: Bytes) {
-        self.answers.push_back(frame);
+    /// Has a frame written that we are the cause of.
+    pub(super) fn say(&mut self, frame: Bytes) {
+        let is_answer = false;
+        self.waiting.push_back(Waiting { frame, is_answer });
     }
 
-    /// An answer to be written.
-    pub(super) fn next_answer(&mut self) -> Option<Bytes> {
-        self.answers.pop_front()
+    /// Has a frame written that the peer is the cause of.
+    pub(super) fn answer(&mut self, frame: Bytes) {
+        let is_answer = true;
+        self.waiting.push_back(Waiting { frame, is_answer });
+        self.answers += 1;
+    }
+
+    /// A frame to be written, before any message or close.
+    pub(super) fn next_frame(&mut self) -> Option<Bytes> {
+        let Waiting { frame, is_answer } = self.waiting.pop_front()?;
+        self.answers -= usize::from(is_answer);
+        Some(frame)
     }
 
     /// Whether more may be read: the answers do not pile up.
     pub(super) fn may_read(&self) -> bool {
-        self.answers.len() < MAX_ANSWERS
+        self.answers < MAX_ANSWERS
     }
 
     /// Takes a frame, once the events of the last are all out.
@@ -262,12 +285,12 @@ impl Mux {
             }
         };
         // It answers the oldest of ours first.
-        let unanswered = self.ours.iter_mut();
-        if let Some(slot) = unanswered
-            .into_iter()
-            .find(|ours| **ours == Ours::ClosedUnanswered(id))
-        {
-            *slot = Ours::Free;
+        let oldest = self
+            .unanswered
+            .iter()
+            .position(|our| self.ours[index_of(*our)] == Ours::ClosedUnanswered(id));
+        if let Some(our) = oldest.and_then(|at| self.unanswered.remove(at)) {
+            self.ours[index_of(our)] = Ours::Free;
             // The peer hears our close and closes it.
             return Ok(None);
         }
@@ -295,6 +318,7 @@ impl Mux {
         match slot {
             Some(slot @ Ours::ClosedUnanswered(_)) => {
                 *slot = Ours::Free;
+                self.unanswered.retain(|other| *other != our);
                 Ok(Event::Rejected { our: 0 })
             }
             Some(slot @ Ours::Opening(_)) => {

@@ -182,7 +182,7 @@ impl Shared<'_> {
             let mut session = swarm.session.subscribe();
             let handshake = write_handshake(&session.borrow_and_update());
             if let Some((our, open)) = channels.mux.open(id, &handshake) {
-                channels.control.push_back(open);
+                channels.mux.say(open);
                 self.insert(channels, our, swarm, session);
             }
         }

@@ -55,7 +55,7 @@ fn frames_are_those_of_the_package() {
     assert_eq!(Mux::message(our, 0, b"hi"), &b"\x01\0hi"[..]);
     assert_eq!(mux.close(our).unwrap(), &b"\0\x03\x01"[..]);
     mux.reject(5);
-    assert_eq!(mux.next_answer().unwrap(), &b"\0\x02\x05"[..]);
+    assert_eq!(mux.next_frame().unwrap(), &b"\0\x02\x05"[..]);
 }
 
 #[test]
@@ -144,17 +144,17 @@ fn other_protocols_and_ids_of_other_lengths_are_refused() {
     let mut a = mux();
     let other = Mux::new("other/1").open(ID, b"").unwrap().1;
     assert_eq!(events(&mut a, other), Ok(vec![]));
-    assert_eq!(a.next_answer().unwrap(), &b"\0\x02\x01"[..]);
+    assert_eq!(a.next_frame().unwrap(), &b"\0\x02\x01"[..]);
     let no_id = text(b"\0\x01\x01\x0cpeersocket/1\0");
     assert_eq!(events(&mut a, no_id), Ok(vec![]));
-    assert_eq!(a.next_answer().unwrap(), &b"\0\x02\x01"[..]);
+    assert_eq!(a.next_frame().unwrap(), &b"\0\x02\x01"[..]);
 }
 
 #[test]
 fn a_second_channel_of_the_same_id_is_refused() {
     let (mut a, _) = pair();
     assert_eq!(events(&mut a, open_frame(2)), Ok(vec![]));
-    assert_eq!(a.next_answer().unwrap(), &b"\0\x02\x02"[..]);
+    assert_eq!(a.next_frame().unwrap(), &b"\0\x02\x02"[..]);
 }
 
 #[test]
@@ -162,6 +162,47 @@ fn numbers_go_on_by_one_and_are_used_once_at_a_time() {
     let (mut a, _) = pair();
     assert_eq!(events(&mut a, open_frame(1)), Err(Malformed::Channel));
     assert_eq!(events(&mut mux(), open_frame(2)), Err(Malformed::Channel));
+}
+
+/// Whichever numbers they have: else the answer to one is taken for that to the other, and the next for a breach of the
+/// rules.
+#[test]
+fn an_answer_is_that_to_the_oldest_channel_of_its_id() {
+    let (mut a, mut b) = (mux(), mux());
+    let (one, _) = a.open([1; 32], b"").unwrap();
+    let (two, open) = a.open(ID, b"").unwrap();
+    assert!(a.close(two).is_some());
+    // The first number is free again, and now the newer one.
+    assert_eq!(a.rejected(one), Ok(Event::Rejected { our: one }));
+    let (again, _) = a.open(ID, b"").unwrap();
+    assert_eq!(again, one);
+    assert!(a.close(again).is_some());
+    b.theirs.push(Theirs::Closed);
+    events(&mut b, open).unwrap();
+    let (_, answer) = b.accept(two, ID, b"").unwrap();
+    assert_eq!(events(&mut a, answer), Ok(vec![]));
+    b.reject(again);
+    let reject = b.next_frame().unwrap();
+    assert_eq!(events(&mut a, reject), Ok(vec![]));
+}
+
+/// Else the peer would take the second for a breach of the rules, and end the connection.
+#[test]
+fn the_peer_hears_of_channels_in_the_order_of_their_numbers() {
+    let (mut a, mut b) = (mux(), mux());
+    let (_, theirs) = b.open(ID, b"").unwrap();
+    for id in [[1; 32], [2; 32]] {
+        let (_, open) = a.open(id, b"").unwrap();
+        a.say(open);
+    }
+    events(&mut a, theirs).unwrap();
+    let (_, open) = a.accept(1, ID, b"").unwrap();
+    a.answer(open);
+    let frames: Vec<_> = std::iter::from_fn(|| a.next_frame()).collect();
+    let heard = frames
+        .into_iter()
+        .map(|frame| events(&mut b, frame).unwrap());
+    assert_eq!(heard.flatten().count(), 3);
 }
 
 #[test]
@@ -176,8 +217,8 @@ fn a_peer_has_only_so_many_channels_and_answers() {
             Err(error) => break error,
         }
         if !a.may_read() {
-            assert_eq!(a.answers.len(), MAX_ANSWERS);
-            while a.next_answer().is_some() {}
+            assert_eq!(a.answers, MAX_ANSWERS);
+            while a.next_frame().is_some() {}
         }
     };
     assert_eq!(refused, Malformed::Channel);
@@ -205,7 +246,7 @@ proptest! {
                     Err(_) => return Ok(()),
                 }
             }
-            while a.next_answer().is_some() {}
+            while a.next_frame().is_some() {}
         }
     }
 }
