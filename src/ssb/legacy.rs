@@ -25,7 +25,7 @@ pub(super) fn split(text: &str) -> Option<Parts<'_>> {
     let (place, key) = head.rsplit_once(':').unwrap_or(("", head));
     let is_key = key.starts_with('@') && (key.ends_with(SUFFIX) || key.len() >= "@".len() + 43);
     // These two know keys or names with an `@` of their own.
-    let is_other = place.starts_with("tunnel:") || head.starts_with("unix:");
+    let is_other = head.starts_with("tunnel:") || head.starts_with("unix:");
     (is_key && !is_other).then_some(Parts { place, key, seed })
 }
 
@@ -70,7 +70,11 @@ pub(super) fn to_text(address: &Address) -> Result<Zeroizing<String>, NotLegacy>
         text.push('~');
         text.push_str(seed);
     }
-    Ok(text)
+    // A host may be called like what begins another form.
+    match split(&text).is_some() && super::parse(&text).is_ok() {
+        true => Ok(text),
+        false => Err(NotLegacy::Host),
+    }
 }
 
 #[cfg(test)]
@@ -114,6 +118,17 @@ mod tests {
         ] {
             assert_eq!(read(old), Ok(full(new)));
             assert_eq!(write(new), Ok(full(old)));
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_called_like_another_form_is_not_written() {
+        for host in ["tunnel", "unix", "ssb", "SSB"] {
+            let address = format!("net:{host}:8008~shs:K");
+            assert_eq!(write(&address), Err(NotLegacy::Host), "{host}");
+        }
+        for other in ["tunnel:@K.ed25519", "unix:@K.ed25519"] {
+            assert!(split(&full(other)).is_none(), "{other}");
         }
     }
 
