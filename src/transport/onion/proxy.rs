@@ -8,7 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tower_multiserver_core::{Error, ErrorKind};
 use zeroize::Zeroizing;
 
-use crate::transport::tcp::HostPort;
+use crate::transport::tcp::{HostPort, is_ipv6};
 
 /// A SOCKS5 proxy (RFC 1928), and name and password if it wants them (RFC 1929).
 ///
@@ -90,7 +90,7 @@ impl FromStr for Proxy {
             .rsplit_once(':')
             .filter(|(host, _)| !host.is_empty() && !host.contains('/'))
             .and_then(|(host, port)| HostPort::parse(host, port).ok())
-            .filter(|at| at.port != 0)
+            .filter(|at| at.port != 0 && (!at.host.contains(':') || is_ipv6(&at.host)))
             .ok_or_else(|| invalid("a proxy needs a host and a port, `HOST:PORT`"))?;
         let proxy = Self::new(at.host, at.port);
         let Some(login) = login else { return Ok(proxy) };
@@ -203,6 +203,9 @@ mod tests {
             "h:0",
             "h:x",
             "h:65536",
+            "::5",
+            "1:2:3",
+            "[::1:3",
             "http://h:1",
             "socks4://h:1",
             "socks5://bob:hunter2@h",

@@ -66,7 +66,7 @@ fn parse_host(text: &str) -> Result<String, Error> {
     })
 }
 
-fn is_ipv6(host: &str) -> bool {
+pub(crate) fn is_ipv6(host: &str) -> bool {
     let address = host.split_once('%').map_or(host, |(address, _)| address);
     address.parse::<Ipv6Addr>().is_ok()
 }

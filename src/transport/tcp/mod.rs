@@ -14,6 +14,8 @@ use tower_multiserver_core::Scope;
 pub(crate) use bind::bind;
 pub(crate) use dial::connect;
 pub use host_port::HostPort;
+#[cfg(feature = "onion")]
+pub(super) use host_port::is_ipv6;
 pub(crate) use hosts::hosts;
 
 /// A silent peer is asked after a minute whether it is still there, and given up half a minute later.
