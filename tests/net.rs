@@ -5,6 +5,7 @@ mod support;
 use std::{
     io::{self, Read as _, Write as _},
     net::{Ipv4Addr, Ipv6Addr, TcpListener as StdListener},
+    time::Duration,
 };
 
 use futures_util::FutureExt as _;
@@ -54,6 +55,17 @@ async fn connect(
         dialed.expect("dialed"),
         accepted.expect("one").expect("accepted"),
     )
+}
+
+#[tokio::test]
+async fn the_longest_time_that_there_is_is_no_deadline() {
+    let server = listen(Net::new(), "net::0").await;
+    let mut server = server.handshake_timeout(Duration::MAX);
+    let to = server.addresses()[0].1.clone();
+    let net = Net::new().dial_timeout(Duration::MAX);
+    let (dialed, accepted) = tokio::join!(net.dial(to), server.next());
+    assert_eq!(dialed.expect("dialed").deadline(), None);
+    accepted.expect("one").expect("accepted");
 }
 
 /// A machine without IPv6 cannot show what is asked of it.

@@ -123,7 +123,7 @@ impl Service<Address> for Channel {
     }
 
     fn call(&mut self, address: Address) -> Self::Future {
-        let deadline = Some(Instant::now() + self.dial_timeout);
+        let deadline = Instant::now().checked_add(self.dial_timeout);
         let names = self.names.clone();
         let to = address.clone().finish::<Name>("channel");
         Box::pin(async move {

@@ -177,7 +177,7 @@ impl Service<Address> for Net {
     }
 
     fn call(&mut self, address: Address) -> Self::Future {
-        let deadline = Some(Instant::now() + self.dial_timeout);
+        let deadline = Instant::now().checked_add(self.dial_timeout);
         let user_timeout = self.user_timeout;
         let to = address.finish::<HostPort>("net");
         Box::pin(async move {

@@ -149,7 +149,7 @@ where
     }
 
     fn shake_hands(&mut self, raw: L::Raw) {
-        let deadline = Some(Instant::now() + self.timeout);
+        let deadline = Instant::now().checked_add(self.timeout);
         let peer = L::peer_ip(&raw);
         let accept = self.stack.clone().oneshot(Accept { raw, deadline });
         self.handshakes.spawn(peer, async move {

@@ -114,7 +114,7 @@ where
     }
 
     fn call(&mut self, address: Address) -> Self::Future {
-        let deadline = Some(Instant::now() + self.dial_timeout);
+        let deadline = Instant::now().checked_add(self.dial_timeout);
         let (scope, half_close) = (self.scope, self.half_close);
         let at = address.clone();
         let section = address.sections()[0].redacted();

@@ -189,7 +189,7 @@ where
                     address.clone(),
                     topic,
                 );
-                let deadline = Some(Instant::now() + self.dial_timeout);
+                let deadline = Instant::now().checked_add(self.dial_timeout);
                 Box::pin(async move { within(deadline, find).await.map_err(|e| e.at(|| address)) })
             }
             Err(_) => {

@@ -107,7 +107,7 @@ impl Service<Address> for HyperDht {
     }
 
     fn call(&mut self, address: Address) -> Self::Future {
-        let deadline = Some(Instant::now() + self.dial_timeout);
+        let deadline = Instant::now().checked_add(self.dial_timeout);
         let node = self.node.0.clone();
         let to = address.finish::<Key>("hyperdht");
         Box::pin(async move {

@@ -90,7 +90,7 @@ impl<P: Pipe> Service<Address> for RnChannel<P> {
     }
 
     fn call(&mut self, address: Address) -> Self::Future {
-        let deadline = Some(Instant::now() + self.dial_timeout);
+        let deadline = Instant::now().checked_add(self.dial_timeout);
         let (pipes, scope) = (self.pipes.clone(), self.scope);
         let to = address.clone().finish::<()>("channel");
         Box::pin(async move {

@@ -178,7 +178,7 @@ impl Service<Address> for Unix {
     }
 
     fn call(&mut self, address: Address) -> Self::Future {
-        let deadline = Some(Instant::now() + self.dial_timeout);
+        let deadline = Instant::now().checked_add(self.dial_timeout);
         let to = self.endpoint(&address);
         Box::pin(async move {
             let to = to?.to_path();

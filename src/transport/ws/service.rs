@@ -36,7 +36,7 @@ impl Service<Address> for Ws {
     }
 
     fn call(&mut self, address: Address) -> Self::Future {
-        let deadline = Some(Instant::now() + self.dial_timeout);
+        let deadline = Instant::now().checked_add(self.dial_timeout);
         let section = address.sections()[0].clone();
         let url = address.finish::<Url>("ws");
         let this = self.clone();

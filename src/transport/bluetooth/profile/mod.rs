@@ -179,7 +179,7 @@ impl Service<Address> for BluetoothProfile {
     }
 
     fn call(&mut self, address: Address) -> Self::Future {
-        let deadline = Some(Instant::now() + self.dial_timeout);
+        let deadline = Instant::now().checked_add(self.dial_timeout);
         let to = address.finish::<Peer>(NAME);
         let this = self.clone();
         Box::pin(async move {

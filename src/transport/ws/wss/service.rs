@@ -36,7 +36,7 @@ impl Service<Address> for Wss {
     }
 
     fn call(&mut self, address: Address) -> Self::Future {
-        let deadline = Some(Instant::now() + self.ws.dial_timeout);
+        let deadline = Instant::now().checked_add(self.ws.dial_timeout);
         let section = address.sections()[0].clone();
         let target = address
             .finish::<Url>("wss")
