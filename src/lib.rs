@@ -4,6 +4,9 @@
 #[cfg(feature = "serde")]
 pub mod config;
 pub mod dial;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod integration;
 mod lock;
 mod multi_server;
@@ -11,6 +14,9 @@ mod multi_server;
 pub mod peer_socket;
 #[cfg(feature = "ragep2p")]
 pub mod ragep2p;
+#[cfg(test)]
+#[path = "../fuzz/replay.rs"]
+mod replay;
 #[cfg(feature = "ssb")]
 pub mod ssb;
 pub mod transport;

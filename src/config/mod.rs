@@ -70,6 +70,9 @@
 mod allow;
 mod any_stack;
 mod chain;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg_attr(not(feature = "hyperswarm"), path = "no_hyper.rs")]
 mod hyper;
 mod invalid;

@@ -74,6 +74,9 @@ mod choice;
 mod compact;
 mod discover;
 mod frame;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 mod home;
 #[cfg(feature = "hyperswarm")]

@@ -1,5 +1,8 @@
 //! One connection of a peer: reading and writing frames.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
+
 use std::{fmt, io, pin::pin, time::Duration};
 
 use bytes::Bytes;

@@ -41,6 +41,9 @@ mod allowance;
 mod discover;
 mod error;
 mod frame;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod host;
 mod install;

@@ -33,6 +33,9 @@
 //! # Ok::<(), tower_multiserver::Error>(())
 //! ```
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod legacy;
 mod place;
 mod refusal;

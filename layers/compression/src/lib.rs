@@ -121,9 +121,15 @@ mod compressor;
 mod decompressor;
 mod error;
 mod format;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod io;
 mod layer;
 mod limits;
+#[cfg(test)]
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
 
 pub use decompressor::EMPTY_MAX;
 pub use error::CompressionError;

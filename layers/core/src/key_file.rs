@@ -170,7 +170,7 @@ fn check_mode(_: &fs::Metadata) -> io::Result<()> {
 }
 
 /// Reads the identity in `text`. The error goes on after "the key file `…`".
-fn parse(text: &mut [u8]) -> Result<Identity, String> {
+pub(crate) fn parse(text: &mut [u8]) -> Result<Identity, String> {
     blank_comments(text);
     // A text with escapes would be copied in order to be read.
     if text.contains(&b'\\') {
@@ -218,7 +218,7 @@ fn blank_comments(text: &mut [u8]) {
 }
 
 /// The file that holds `identity`.
-fn text(identity: &Identity) -> Zeroizing<String> {
+pub(crate) fn text(identity: &Identity) -> Zeroizing<String> {
     let public = identity.public_key().to_string();
     let private = Zeroizing::new(identity::encode(&*identity.to_keypair_bytes()));
     let mut text = Zeroizing::new(String::with_capacity(OUR_LEN));

@@ -57,6 +57,9 @@ mod curve;
 mod deadline;
 mod error;
 mod ext;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod grammar;
 mod handshakes;
 mod host;
@@ -72,6 +75,9 @@ mod message;
 mod multi_address;
 #[cfg(feature = "peer-id")]
 mod peer_id;
+#[cfg(test)]
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
 mod scope;
 pub mod sealed;
 mod section;

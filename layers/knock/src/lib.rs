@@ -76,8 +76,14 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod layer;
 pub mod message;
+#[cfg(test)]
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
 
 pub use layer::{Knock, KnockLayer};
 pub use message::KnockError;

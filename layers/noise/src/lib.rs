@@ -143,6 +143,9 @@ mod cipher;
 mod crypto;
 pub mod handshake;
 mod layer;
+#[cfg(test)]
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
 mod resolver;
 pub mod transport;
 #[cfg(test)]

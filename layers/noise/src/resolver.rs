@@ -15,11 +15,11 @@ use crate::crypto::{self, Secret, TAG};
 /// Resolves `25519`, `ChaChaPoly` and `SHA256`, and nothing else.
 #[derive(Default)]
 pub(crate) struct Resolver {
-    /// What is random, in a test.
+    /// What is random, in a test or a fuzz target.
     fixed: Option<Secret>,
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl Resolver {
     /// One whose random numbers are always these.
     pub(crate) fn fixed(random: [u8; 32]) -> Self {

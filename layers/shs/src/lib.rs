@@ -69,6 +69,9 @@
 pub mod box_stream;
 pub mod handshake;
 mod layer;
+#[cfg(test)]
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
 mod secretbox;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,9 @@ mod addresses;
 mod announcement;
 mod discoverer;
 mod endpoint;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod metrics;
 mod registry;

@@ -66,6 +66,9 @@
 
 mod admission;
 mod doorman;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod io;
 mod manager;
 mod meet;

@@ -70,6 +70,9 @@
 
 mod destination;
 mod failure;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod isolation;
 mod proxy;
 mod socks;
@@ -224,7 +227,7 @@ impl Service<Address> for Onion {
     }
 
     fn call(&mut self, address: Address) -> Self::Future {
-        let deadline = Some(Instant::now() + self.dial_timeout);
+        let deadline = Instant::now().checked_add(self.dial_timeout);
         let at = address.clone();
         let to = address.finish::<HostPort>("onion");
         let this = self.clone();

@@ -49,6 +49,9 @@
 //! # }
 //! ```
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inbox;
 mod io;
 mod message;

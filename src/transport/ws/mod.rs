@@ -47,6 +47,9 @@ mod decode;
 mod dial;
 mod door;
 mod frame;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod io;
 mod listen;
 mod request;

@@ -98,6 +98,9 @@
 //! ```
 
 mod buffer;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod io;
 mod reader;
 mod writer;

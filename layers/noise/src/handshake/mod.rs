@@ -29,6 +29,9 @@
 //! ```
 
 mod client;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod server;
 mod state;
 #[cfg(test)]

@@ -26,6 +26,9 @@
 //! # Ok::<(), tower_multiserver_noise::transport::FrameError>(())
 //! ```
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod key;
 mod opener;
 mod sealer;

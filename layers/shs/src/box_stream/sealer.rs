@@ -6,7 +6,7 @@ use super::{BODY_MAX, BoxKey, HEADER};
 
 /// Seals one direction of a connection.
 #[derive(Debug)]
-pub struct Sealer(BoxKey);
+pub struct Sealer(pub(super) BoxKey);
 
 impl Sealer {
     /// Begins a direction.
@@ -65,7 +65,7 @@ impl Sealer {
         frame.len()
     }
 
-    fn header(&self, plain: [u8; 18], header: &mut [u8]) {
+    pub(super) fn header(&self, plain: [u8; 18], header: &mut [u8]) {
         let (tag, sealed) = header.split_at_mut(16);
         tag.copy_from_slice(&self.0.seal(0, &plain, sealed));
     }

@@ -18,7 +18,7 @@ pub struct Client {
 
 /// A client that has made its proof.
 pub struct ClientAuth {
-    secrets: Box<Secrets>,
+    pub(super) secrets: Box<Secrets>,
     identity: Identity,
     server: PublicKey,
     /// Our signature and key, which the server signs.

@@ -35,6 +35,9 @@
 //! ```
 
 mod client;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod secrets;
 mod server;
 #[cfg(test)]

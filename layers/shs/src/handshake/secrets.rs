@@ -151,7 +151,7 @@ impl Secrets {
         hash(&[&self.ephemeral_public, &self.ab])
     }
 
-    fn mac(&self, text: &[u8; 32]) -> [u8; 32] {
+    pub(super) fn mac(&self, text: &[u8; 32]) -> [u8; 32] {
         let mut hmac =
             Hmac::<Sha512>::new_from_slice(&self.app_key).expect("a key may have any length");
         hmac.update(text);

@@ -4,6 +4,8 @@
 //! for larger packets. Congestion is avoided as RFC 5681 says, losses are found by what arrives later, and a peer is told how
 //! much room there is.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod packet;
 mod port;
 mod receive;

@@ -136,7 +136,7 @@ impl<I: Io> Stream<I> {
     }
 
     /// The sizes of all buffers.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn buffered(&self) -> usize {
         self.input.capacity() + self.out.capacity() + self.pong.as_ref().map_or(0, Vec::len)
     }

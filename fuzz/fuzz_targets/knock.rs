@@ -1,0 +1,5 @@
+#![no_main]
+
+use tower_multiserver::knock::fuzzing::knocks;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| knocks(data));

@@ -1,0 +1,18 @@
+//! Bodies of fuzz targets: whatever the bytes, none panics. Those of the layers stand in their crates.
+
+#[cfg(feature = "serde")]
+pub use crate::config::fuzzing as config;
+#[cfg(feature = "peer-socket")]
+pub use crate::peer_socket::fuzzing as peer_socket;
+#[cfg(feature = "ragep2p")]
+pub use crate::ragep2p::fuzzing as ragep2p;
+#[cfg(feature = "ssb")]
+pub use crate::ssb::fuzzing as ssb;
+#[cfg(feature = "hyperswarm")]
+pub use crate::transport::hyperswarm::fuzzing as hyperswarm;
+#[cfg(feature = "onion")]
+pub use crate::transport::onion::fuzzing as onion;
+#[cfg(feature = "rn-channel")]
+pub use crate::transport::rn_channel::fuzzing as rn_channel;
+#[cfg(feature = "ws")]
+pub use crate::transport::ws::fuzzing as ws;
