@@ -5,7 +5,7 @@ import sys
 import tomllib
 
 # Whoever depends on one of these does cryptography, or is one of them.
-MARKS = {"aws-lc-sys", "crypto-common", "ctutils", "curve25519-dalek", "ring", "subtle", "zeroize"}
+MARKS = {"aws-lc-sys", "crypto-common", "ctutils", "curve25519-dalek", "graviola", "ring", "subtle", "zeroize"}
 
 with open("Cargo.lock", "rb") as file:
     locked = [package for package in tomllib.load(file)["package"] if "source" in package]
