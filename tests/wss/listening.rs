@@ -57,7 +57,7 @@ async fn the_settings_of_a_ws_hold_and_a_fallback_knows_of_tls() {
     let to = address(&server);
     let browse = async {
         let config = foreign(&authority, &[&rustls::version::TLS12]);
-        let mut page = tls(config, &to).await.expect("TLS");
+        let mut page = tls(config.clone(), &to).await.expect("TLS");
         let expected = format!(
             "TLS 1.2 from {}",
             page.get_ref().0.local_addr().expect("ours")
@@ -67,7 +67,7 @@ async fn the_settings_of_a_ws_hold_and_a_fallback_knows_of_tls() {
         let mut body = vec![0; expected.len()];
         page.read_exact(&mut body).await.expect("a body");
         assert_eq!(String::from_utf8_lossy(&body), expected);
-        // Pages of strangers stay out, and the same connection becomes a WebSocket at last.
+        // Pages of strangers stay out, and a WebSocket may follow on a connection that asked for none.
         let evil = HANDSHAKE
             .replace("GET /", "GET /ssb")
             .replace("\r\n\r\n", "\r\norigin: https://evil.example\r\n\r\n");
@@ -77,6 +77,17 @@ async fn the_settings_of_a_ws_hold_and_a_fallback_knows_of_tls() {
         let length = length.lines().next().expect("a line").parse();
         let mut told = vec![0; length.expect("a number")];
         page.read_exact(&mut told).await.expect("a reason");
+        assert_eq!(page.read(&mut [0]).await.expect("an end"), 0);
+        let mut page = tls(config, &to).await.expect("TLS");
+        let head = ask(&mut page, "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        let expected = format!(
+            "TLS 1.2 from {}",
+            page.get_ref().0.local_addr().expect("ours")
+        );
+        page.read_exact(&mut vec![0; expected.len()])
+            .await
+            .expect("a body");
         let head = ask(&mut page, &HANDSHAKE.replace("GET /", "GET /ssb")).await;
         assert!(head.starts_with("HTTP/1.1 101"), "{head}");
         page

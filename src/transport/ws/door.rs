@@ -5,7 +5,7 @@ use std::{
     fmt,
     future::{Ready, ready},
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     task::{Context, Poll},
     time::Duration,
 };
@@ -18,6 +18,8 @@ use tokio::{
 };
 use tower_multiserver_core::{Error, LocalAddr, PeerAddr, Scope};
 use tower_service::Service;
+
+use crate::lock::lock;
 
 use super::{
     request,
@@ -88,6 +90,7 @@ impl Door {
     ) -> Result<Response<String>, Refusal> {
         let checked = self.rules.check(request.headers(), link.scope);
         checked.map_err(Refusal::last)?;
+        let place = self.sockets.try_reserve().map_err(|_| unavailable())?;
         let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
             return Err(Refusal::new(
                 StatusCode::NOT_IMPLEMENTED,
@@ -95,7 +98,6 @@ impl Door {
             )
             .last());
         };
-        let place = self.sockets.try_reserve().map_err(|_| unavailable())?;
         let request = request::Request::copied(request.uri(), request.headers());
         place.send(WsSocket {
             opened: Ok(Opened { upgrade, request }),
@@ -144,7 +146,7 @@ pub struct WsService(Arc<Mutex<Option<(Door, Scope)>>>);
 impl WsService {
     /// Lets requests in, if they are not let in somewhere else already. `scope` is that of requests that say none.
     pub(super) fn listen(&self, rules: Rules, scope: Scope) -> Option<Sockets> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = lock(&self.0);
         if open.as_ref().is_some_and(|(door, _)| door.is_open()) {
             return None;
         }
@@ -155,11 +157,7 @@ impl WsService {
 
     fn answer<B>(&self, request: &mut Request<B>) -> Result<Response<String>, Refusal> {
         let answer = upgrade::answer(request)?;
-        let open = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let open = lock(&self.0).clone();
         let (door, scope) = open.ok_or_else(unavailable)?;
         let link = Link::told(request.extensions(), scope);
         door.admit(request, answer, link)

@@ -8,7 +8,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{
             AtomicBool, AtomicUsize,
             Ordering::{AcqRel, Acquire},
@@ -23,7 +23,7 @@ use futures_util::future::BoxFuture;
 use http::{Extensions, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
-use hyper::{body::Incoming, server::conn::http1};
+use hyper::{body::Incoming, server::conn::http1, upgrade::OnUpgrade};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::TcpStream,
@@ -40,7 +40,10 @@ use super::{
     door::{Door, Link},
     upgrade::{self, Refusal},
 };
-use crate::transport::{external::External, linger::hang_up, tcp};
+use crate::{
+    lock::lock,
+    transport::{external::External, linger::hang_up, tcp},
+};
 
 /// The most that a request's head may hold, since an accepted connection keeps it: as much as Node allows.
 const MAX_HEAD: usize = 16 * 1024;
@@ -67,10 +70,7 @@ impl Fallback {
     }
 
     fn service(&self) -> Boxed {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.0).clone()
     }
 }
 
@@ -169,6 +169,7 @@ impl Connections {
             link,
             first: AtomicBool::new(true),
             busy: busy.clone(),
+            refused: Arc::default(),
         };
         let task = match self.site.front.clone() {
             Some(front) => self.tasks.spawn(through(front, stream, requests)),
@@ -224,6 +225,7 @@ async fn through(front: Arc<dyn Front>, stream: TcpStream, mut requests: Request
 
 /// Serves one connection to its end, or until it is a WebSocket.
 async fn http(io: impl Io, requests: Requests, patience: Duration) {
+    let refused = requests.refused.clone();
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(patience)
@@ -237,6 +239,13 @@ async fn http(io: impl Io, requests: Requests, patience: Duration) {
             "HTTP connection failed"
         );
     }
+    // Such a connection is handed over instead of being ended, even if nobody is to have it.
+    let refused = lock(&refused).take();
+    if let Some(refused) = refused
+        && let Ok(connection) = refused.await
+    {
+        hang_up(TokioIo::new(connection)).await;
+    }
 }
 
 /// The requests of one connection.
@@ -245,7 +254,11 @@ struct Requests {
     link: Link,
     first: AtomicBool,
     busy: Busy,
+    refused: Refused,
 }
+
+/// The connection of a WebSocket that was refused, once its answer is sent.
+type Refused = Arc<Mutex<Option<OnUpgrade>>>;
 
 impl hyper::service::Service<Request<Incoming>> for Requests {
     type Response = Response<Counted>;
@@ -281,6 +294,9 @@ impl Requests {
         let (answer, fallback) = if ours && upgrade::is_wanted(&request) {
             let answer = upgrade::answer(&mut request)
                 .and_then(|answer| site.door.admit(&mut request, answer, link.clone()));
+            if answer.is_err() {
+                *lock(&self.refused) = request.extensions_mut().remove();
+            }
             (answer.unwrap_or_else(Response::from), None)
         } else {
             let refusal = Refusal::new(StatusCode::NOT_FOUND, "there is nothing here");
