@@ -99,6 +99,8 @@ async fn nothing_stays_of_ten_thousand_who_came_and_went() {
                 }
             }
         }
+        // Whoever waited to be accepted has been: they are in the order of their coming.
+        server.round_trip().await;
         let held = server.when(|held| held.tasks == 0).await;
         counts.push((held, server.descriptors(), server.memory()));
     }
