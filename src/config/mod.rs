@@ -12,6 +12,7 @@
 //!     allow = ["@rIX/DH1qX+drw5c++CnBmQrto+ZA3Lx3XsN9N/fu8oI=.ed25519"]   # or "all"
 //!     plain = false                   # no connections that prove no key
 //!     dial-timeout = 10               # seconds
+//!     user-timeout = 120              # seconds without acknowledgement that end a TCP connection; none unless set
 //!
 //!     ## With the feature `wss`: by which certificate we are known, and whom we trust instead of the platform's authorities.
 //!     ## certificate = { chain = "chain.pem", key = "key.pem" }
@@ -144,6 +145,13 @@ pub struct Config {
     /// [`DIAL_TIMEOUT`](crate::DIAL_TIMEOUT), unless set.
     #[serde(with = "seconds", skip_serializing_if = "Option::is_none")]
     pub dial_timeout: Option<Duration>,
+
+    /// How long a peer may leave unacknowledged what was sent over `net`, `ws` or `wss` before the connection ends, in
+    /// seconds, on Linux and Android; see [`Net::user_timeout`](crate::net::Net::user_timeout). None unless set.
+    #[cfg(feature = "net")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "net")))]
+    #[serde(with = "seconds", skip_serializing_if = "Option::is_none")]
+    pub user_timeout: Option<Duration>,
 
     /// By which certificate we are known where we listen at `wss`, which takes one. It is read when the server is made.
     #[cfg(feature = "wss")]

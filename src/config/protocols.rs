@@ -57,9 +57,12 @@ pub(super) static TRANSPORTS: &[Transport] = &[
         listen: reads::<crate::net::HostPort>,
         has_external: true,
         stack: |parts| {
-            let net = crate::net::Net::new()
+            let mut net = crate::net::Net::new()
                 .dial_timeout(parts.dial_timeout())
                 .external(parts.external("net"));
+            if let Some(timeout) = parts.config.user_timeout {
+                net = net.user_timeout(timeout);
+            }
             Ok(AnyStack::new(net))
         },
     },
@@ -71,12 +74,7 @@ pub(super) static TRANSPORTS: &[Transport] = &[
         dial: reads::<crate::ws::Url>,
         listen: reads::<crate::ws::ListenUrl>,
         has_external: true,
-        stack: |parts| {
-            let ws = crate::ws::Ws::new()
-                .dial_timeout(parts.dial_timeout())
-                .external(parts.external("ws"));
-            Ok(AnyStack::new(ws))
-        },
+        stack: |parts| Ok(AnyStack::new(ws(parts, "ws"))),
     },
     #[cfg(feature = "wss")]
     Transport {
@@ -234,6 +232,18 @@ pub(super) static TRANSFORMS: &[Transform] = &[
         lay: |_, below| AnyStack::new(crate::compression::CompressionLayer::brotli().layer(below)),
     },
 ];
+
+/// What `ws` and `wss` have in common.
+#[cfg(feature = "ws")]
+pub(super) fn ws(parts: &Parts, name: &str) -> crate::ws::Ws {
+    let ws = crate::ws::Ws::new()
+        .dial_timeout(parts.dial_timeout())
+        .external(parts.external(name));
+    match parts.config.user_timeout {
+        Some(timeout) => ws.user_timeout(timeout),
+        None => ws,
+    }
+}
 
 #[cfg(feature = "onion")]
 fn onion(parts: &Parts) -> crate::onion::Onion {

@@ -8,11 +8,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tower_multiserver_core::{Error, ErrorKind};
 
-use super::{Config, Invalid, parts::Parts};
-use crate::{
-    ws::Ws,
-    wss::{self, Pin, Wss},
-};
+use super::{Config, Invalid, parts::Parts, protocols::ws};
+use crate::wss::{self, Pin, Wss};
 
 /// The PEM files by which a server is known at `wss` addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,10 +49,7 @@ impl Config {
 
 /// Blocks while files are read.
 pub(super) fn wss(parts: &Parts) -> Result<Wss, Error> {
-    let ws = Ws::new()
-        .dial_timeout(parts.dial_timeout())
-        .external(parts.external("wss"));
-    let mut wss = Wss::over(ws);
+    let mut wss = Wss::over(ws(parts, "wss"));
     if let Some(files) = &parts.config.certificate {
         let certificate = wss::Certificate::from_files(&files.chain, &files.key);
         let invalid = |error| Invalid::caused_by("certificate", error);

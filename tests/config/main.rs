@@ -14,6 +14,7 @@ use std::{error::Error as _, io, path::Path};
 
 use support::{HANG, closed_port, echo, identity, round_trip};
 use tokio::{
+    io::AsyncWriteExt as _,
     net::{TcpListener, TcpStream},
     time::timeout,
 };
@@ -209,6 +210,7 @@ fn what_cannot_be_read_says_where_it_stands() {
         ("dial-timeout = nan", 15),
         ("dial-timeout = 1e300", 15),
         ("dial-timeout = \"1\"", 15),
+        ("user-timeout = 0", 15),
         ("[limits]\nmax-connections = 0", 27),
         ("[limits]\nmax-handshakes = -1", 26),
         ("[external]\nnet = \"net:h:1\"", 17),
@@ -341,6 +343,39 @@ async fn the_times_are_those_of_the_file() {
     assert_eq!(error.kind(), ErrorKind::Timeout);
 }
 
+/// The kernel counts a peer that makes no room as one that does not acknowledge.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_peer_that_does_not_read_is_cut_at_the_user_timeout_of_the_file() {
+    for transport in ["net:127.0.0.1:0", "ws://127.0.0.1:0"] {
+        let text = format!("listen = [\"{transport}~shs\"]\nallow = \"all\"\nuser-timeout = 0.2");
+        let with = config(&text);
+        let mut without = with.clone();
+        without.user_timeout = None;
+        for (client, server) in [(&with, &without), (&without, &with)] {
+            let mut listening = open(server).await.expect("open");
+            let (_, at) = listening.all_addresses()[0].clone();
+            let dialer = client.multi_server_as(&identity("client")).expect("one");
+            let (dialed, accepted) = tokio::join!(dialer.dial(at), listening.next());
+            let dialed = dialed.expect("dialed");
+            let accepted = accepted.expect("one").expect("accepted");
+            let (mut writer, _mute) = match client.user_timeout {
+                Some(_) => (dialed, accepted),
+                None => (accepted, dialed),
+            };
+            let fill = async {
+                loop {
+                    if let Err(error) = writer.write_all(&[0; 65536]).await {
+                        break error.kind();
+                    }
+                }
+            };
+            let kind = timeout(HANG, fill).await.expect("a hang");
+            assert_eq!(kind, io::ErrorKind::TimedOut, "{transport}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn there_are_no_more_handshakes_than_the_file_says() {
     let config =
@@ -373,6 +408,7 @@ fn text_is_read_back_and_debug_shows_no_secret() {
             allow = "all"
             plain = true
             dial-timeout = 2.5
+            user-timeout = 60
             external.net = ["net:h:2"]
             limits = {{ handshake-timeout = 1, max-handshakes = 2, max-connections = 3 }}
             "#

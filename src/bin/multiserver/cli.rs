@@ -67,6 +67,7 @@ Configuration:
     allow = [\"@BASE64.ed25519\"]          # who may connect, or \"all\"; needed to listen with `~shs`
     plain = false                        # refuses addresses that prove nothing; true unless set
     dial-timeout = 10                    # seconds
+    user-timeout = 120                   # seconds without acknowledgement that end a TCP connection
     certificate = { chain = \"chain.pem\", key = \"key.pem\" }
     trust.roots = \"ca.pem\"               # or trust.pins = [\"sha256/BASE64\"]
     proxies = [\"127.0.0.1:9050\"]         # for `onion`
