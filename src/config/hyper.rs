@@ -19,7 +19,7 @@ use tower_multiserver_core::{
 };
 use tower_service::Service;
 
-use super::{Allow, Config, Invalid, chain::Chain};
+use super::{Allow, Config, Invalid};
 use crate::hyperswarm::{
     Gate, HyperDht, HyperDhtListener, HyperIo, HyperNode, HyperNodeBuilder, HyperSocket,
     HyperSwarm, Topic, is_rendezvous, peer_of,
@@ -76,12 +76,16 @@ impl Hyper {
         })
     }
 
-    /// The first peer of a topic that is reached, by `chain`.
-    pub(super) fn find(
+    /// The first peer of a topic that `dialer` reaches.
+    pub(super) fn find<D>(
         &self,
-        chain: Chain,
+        dialer: D,
         address: Address,
-    ) -> BoxFuture<'static, Result<Connection, Error>> {
+    ) -> BoxFuture<'static, Result<Connection, Error>>
+    where
+        D: Service<Address, Response = Connection, Error = Error> + Clone + Send + 'static,
+        D::Future: Send,
+    {
         let hyper = self.clone();
         let timeout = hyper.0.dial_timeout;
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
@@ -89,7 +93,7 @@ impl Hyper {
             let at = address.clone();
             let transport = within(deadline, hyper.transport()).await;
             let transport = transport.map_err(|e| e.at(|| at))?;
-            let swarm = HyperSwarm::new(transport.node().clone(), chain);
+            let swarm = HyperSwarm::new(transport.node().clone(), dialer);
             let swarm = match timeout {
                 Some(timeout) => swarm.dial_timeout(timeout),
                 None => swarm,

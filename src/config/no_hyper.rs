@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use futures_util::future::BoxFuture;
 use tower_multiserver_core::{Address, Connection, Error, Identity, PublicKey, Section};
 
-use super::{Config, chain::Chain};
+use super::Config;
 
 /// No node.
 pub(super) struct Hyper;
@@ -17,9 +17,9 @@ impl Hyper {
 
     pub(super) fn ask_guests(&self) {}
 
-    pub(super) fn find(
+    pub(super) fn find<D>(
         &self,
-        _: Chain,
+        _: D,
         _: Address,
     ) -> BoxFuture<'static, Result<Connection, Error>> {
         Box::pin(async { Err(Error::unsupported("its transport is not known")) })

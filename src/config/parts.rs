@@ -24,6 +24,18 @@ impl Parts {
         sections.cloned().unwrap_or_default()
     }
 
+    /// What `ws` and `wss` have in common.
+    #[cfg(feature = "ws")]
+    pub(super) fn ws(&self, transport: &str) -> crate::ws::Ws {
+        let ws = crate::ws::Ws::new()
+            .dial_timeout(self.dial_timeout())
+            .external(self.external(transport));
+        match self.config.user_timeout {
+            Some(timeout) => ws.user_timeout(timeout),
+            None => ws,
+        }
+    }
+
     pub(super) fn app_key(&self) -> AppKey {
         self.config.app_key.clone().unwrap_or(AppKey::SSB)
     }

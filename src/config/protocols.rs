@@ -74,7 +74,7 @@ pub(super) static TRANSPORTS: &[Transport] = &[
         dial: reads::<crate::ws::Url>,
         listen: reads::<crate::ws::ListenUrl>,
         has_external: true,
-        stack: |parts| Ok(AnyStack::new(ws(parts, "ws"))),
+        stack: |parts| Ok(AnyStack::new(parts.ws("ws"))),
     },
     #[cfg(feature = "wss")]
     Transport {
@@ -232,18 +232,6 @@ pub(super) static TRANSFORMS: &[Transform] = &[
         lay: |_, below| AnyStack::new(crate::compression::CompressionLayer::brotli().layer(below)),
     },
 ];
-
-/// What `ws` and `wss` have in common.
-#[cfg(feature = "ws")]
-pub(super) fn ws(parts: &Parts, name: &str) -> crate::ws::Ws {
-    let ws = crate::ws::Ws::new()
-        .dial_timeout(parts.dial_timeout())
-        .external(parts.external(name));
-    match parts.config.user_timeout {
-        Some(timeout) => ws.user_timeout(timeout),
-        None => ws,
-    }
-}
 
 #[cfg(feature = "onion")]
 fn onion(parts: &Parts) -> crate::onion::Onion {

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tower_multiserver_core::{Error, ErrorKind};
 
-use super::{Config, Invalid, parts::Parts, protocols::ws};
+use super::{Config, Invalid, parts::Parts};
 use crate::wss::{self, Pin, Wss};
 
 /// The PEM files by which a server is known at `wss` addresses.
@@ -49,7 +49,7 @@ impl Config {
 
 /// Blocks while files are read.
 pub(super) fn wss(parts: &Parts) -> Result<Wss, Error> {
-    let mut wss = Wss::over(ws(parts, "wss"));
+    let mut wss = Wss::over(parts.ws("wss"));
     if let Some(files) = &parts.config.certificate {
         let certificate = wss::Certificate::from_files(&files.chain, &files.key);
         let invalid = |error| Invalid::caused_by("certificate", error);
