@@ -9,10 +9,7 @@ use std::{
 use crate::lock::lock;
 use tower_multiserver_core::{Error, ErrorKind, PublicKey};
 
-use super::{
-    raw::Moved,
-    shared::{Failure, Shared},
-};
+use super::raw::Moved;
 
 /// Who is connected with a node that has joined a topic.
 pub(super) struct Admission {
@@ -28,10 +25,13 @@ struct Admitted {
 
 struct Place {
     number: u64,
-    shared: Arc<Shared>,
+    /// Ends the connection, which another one follows.
+    cut: Cut,
     /// None until it is made.
     moved: Option<Arc<Moved>>,
 }
+
+type Cut = Box<dyn FnOnce() + Send>;
 
 /// A connection's place, which is free again when this is dropped.
 pub(super) struct Ticket {
@@ -39,11 +39,6 @@ pub(super) struct Ticket {
     key: PublicKey,
     number: u64,
 }
-
-const SUPERSEDED: Failure = (
-    io::ErrorKind::ConnectionAborted,
-    "another connection with the same peer has taken its place",
-);
 
 impl Admission {
     pub(super) fn new(max_peers: usize) -> Self {
@@ -53,13 +48,13 @@ impl Admission {
         }
     }
 
-    /// A place for a dial, unless there is a connection or a dial.
+    /// A place for a dial, unless there is a connection or a dial. Whoever takes it calls `cut`.
     pub(super) fn dial(
         self: &Arc<Self>,
         key: PublicKey,
-        shared: &Arc<Shared>,
+        cut: impl FnOnce() + Send + 'static,
     ) -> Result<Ticket, Error> {
-        self.take(key, shared, |_| false)
+        self.take(key, cut, |_| false)
     }
 
     /// A place for an accepted connection. Which of two stays both sides decide alike:
@@ -72,10 +67,10 @@ impl Admission {
         self: &Arc<Self>,
         own: PublicKey,
         key: PublicKey,
-        shared: &Arc<Shared>,
+        cut: impl FnOnce() + Send + 'static,
     ) -> Result<Ticket, Error> {
         let they_dial = own < key;
-        self.take(key, shared, |old| {
+        self.take(key, cut, |old| {
             they_dial || old.moved.as_ref().is_some_and(|moved| moved.is_settled())
         })
     }
@@ -83,7 +78,7 @@ impl Admission {
     fn take(
         self: &Arc<Self>,
         key: PublicKey,
-        shared: &Arc<Shared>,
+        cut: impl FnOnce() + Send + 'static,
         replaces: impl FnOnce(&Place) -> bool,
     ) -> Result<Ticket, Error> {
         let mut admitted = lock(&self.admitted);
@@ -91,13 +86,14 @@ impl Admission {
         let number = admitted.next;
         let place = Place {
             number,
-            shared: shared.clone(),
+            cut: Box::new(cut),
             moved: None,
         };
         let is_full = admitted.keys.len() >= self.max_peers;
         match admitted.keys.entry(key) {
             Entry::Occupied(mut old) if replaces(old.get()) => {
-                old.insert(place).shared.cut(SUPERSEDED);
+                let superseded = old.insert(place);
+                (superseded.cut)();
             }
             Entry::Occupied(_) => return Err(already_connected()),
             Entry::Vacant(_) if is_full => return Err(full()),
@@ -143,8 +139,4 @@ fn full() -> Error {
 fn already_connected() -> Error {
     let reason = "there is a connection with this peer";
     io::Error::new(io::ErrorKind::AlreadyExists, reason).into()
-}
-
-pub(super) fn superseded() -> Error {
-    io::Error::new(SUPERSEDED.0, SUPERSEDED.1).into()
 }

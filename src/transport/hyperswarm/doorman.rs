@@ -20,9 +20,8 @@ use tokio::{
 };
 
 use super::{
+    inner::{Guest, Inner},
     meet::{Knock, socket_addr},
-    node::Inner,
-    transport::HyperSocket,
 };
 use crate::lock::lock;
 
@@ -74,7 +73,7 @@ impl Doorman {
         let place = door.try_reserve().ok()?;
         let answer = knock.answer().to_vec();
         if let Some(met) = knock.meet(&node, from, direct).await.ok()? {
-            place.send(HyperSocket::new(node.clone(), met, grant));
+            place.send(Guest { met, grant });
         }
         Some(answer)
     }

@@ -21,8 +21,8 @@ use tower_service::Service;
 
 use super::{
     HyperNode, Topic,
-    node::Inner,
-    swarm::{at, dial},
+    found::{at, dial},
+    inner::Inner,
     swarm_io::SwarmIo,
 };
 

@@ -1,7 +1,7 @@
-//! The handshake by way of the DHT, in both roles, and the stream that it makes.
+//! The handshake by way of the DHT, in both roles.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr},
     sync::Arc,
 };
 
@@ -19,106 +19,22 @@ use peeroxide_dht::{
     noise::Keypair,
     noise_wrap::{NoiseWrap, NoiseWrapResult},
     rpc::UserRequestParams,
-    secret_stream::SecretStream,
 };
 use tokio::sync::oneshot;
 use tower_multiserver_core::{BoxError, Error, ErrorKind, PublicKey, Scope};
 
 use super::{
-    node::{Inner, failed, not_found},
-    raw::{Moved, Raw},
+    failures::{failed, not_found},
+    inner::Inner,
+    met::{Met, PeerAt},
     udx::Stream,
 };
-
-/// A peer that proved its key, and the UDX stream to it.
-pub(super) struct Met {
-    keys: NoiseWrapResult,
-    stream: Stream,
-    peer: PeerAt,
-}
-
-/// Where the peer is.
-enum PeerAt {
-    Known(SocketAddr),
-    /// Where its first packet comes from.
-    Unknown(oneshot::Receiver<SocketAddr>),
-}
 
 /// How long one node of the DHT may take to bring an answer of the peer, in milliseconds.
 const RELAY_TIMEOUT: u64 = 3000;
 
 /// How many nodes are asked at once.
 const RELAYS: usize = 3;
-
-impl Met {
-    pub(super) fn key(&self) -> PublicKey {
-        PublicKey::from_bytes(self.keys.remote_public_key)
-    }
-
-    pub(super) fn handshake_hash(&self) -> [u8; 64] {
-        self.keys.handshake_hash
-    }
-
-    pub(super) fn is_initiator(&self) -> bool {
-        self.keys.is_initiator
-    }
-
-    /// Where the peer was seen before its first packet.
-    pub(super) fn peer_ip(&self) -> Option<IpAddr> {
-        match &self.peer {
-            PeerAt::Known(address) => Some(address.ip()),
-            PeerAt::Unknown(_) => None,
-        }
-    }
-
-    /// Waits until the peer's first packet says where it is. What is written before that is lost, and sent again after a
-    /// second only.
-    pub(super) async fn arrival(&mut self) -> Result<SocketAddr, Error> {
-        let at = match &mut self.peer {
-            PeerAt::Known(address) => *address,
-            PeerAt::Unknown(address) => address.await.map_err(|_| not_found())?,
-        };
-        self.peer = PeerAt::Known(at);
-        Ok(at)
-    }
-
-    /// Exchanges the headers of the secret stream.
-    pub(super) async fn open(mut self) -> Result<Opened, Error> {
-        let peer = self.arrival().await?;
-        let (raw, moved) = Raw::new(self.stream);
-        let NoiseWrapResult {
-            is_initiator,
-            tx,
-            rx,
-            handshake_hash,
-            remote_public_key,
-            ..
-        } = self.keys;
-        let stream = SecretStream::from_session(
-            is_initiator,
-            raw,
-            tx,
-            rx,
-            handshake_hash,
-            remote_public_key,
-        );
-        let stream = stream
-            .await
-            .map_err(|error| Error::new(ErrorKind::Handshake, error))?;
-        Ok(Opened {
-            stream,
-            moved,
-            peer,
-        })
-    }
-}
-
-/// A secret stream in use.
-pub(super) struct Opened {
-    pub(super) stream: SecretStream<Raw>,
-    pub(super) moved: Arc<Moved>,
-    pub(super) peer: SocketAddr,
-}
 
 /// Finds a peer by its key, and shakes hands with it.
 pub(super) async fn dial(node: &Arc<Inner>, key: PublicKey) -> Result<Met, Error> {

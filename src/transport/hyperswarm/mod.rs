@@ -66,13 +66,17 @@
 
 mod admission;
 mod doorman;
+mod failures;
+mod found;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod inner;
 mod io;
 mod manager;
 mod meet;
 mod messages;
+mod met;
 mod names;
 mod node;
 mod pump;
@@ -83,6 +87,12 @@ mod swarm_io;
 mod transport;
 mod udx;
 
+#[cfg(feature = "serde")]
+pub(crate) use self::{
+    found::at as peer_of,
+    inner::Gate,
+    names::{Key, is_rendezvous},
+};
 pub use self::{
     io::HyperIo,
     messages::HyperMessages,
@@ -91,10 +101,4 @@ pub use self::{
     swarm::{HyperSwarm, Swarm},
     swarm_io::SwarmIo,
     transport::{Handshake, HyperDht, HyperDhtListener, HyperSocket},
-};
-#[cfg(feature = "serde")]
-pub(crate) use self::{
-    names::{Key, is_rendezvous},
-    node::Gate,
-    swarm::at as peer_of,
 };

@@ -1,35 +1,30 @@
 //! A node of the DHT: one key, one UDP port.
 
 use std::{
-    fmt, io,
+    fmt,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, atomic::AtomicUsize},
     time::Duration,
 };
 
-use crate::lock::lock;
-use futures_util::future::BoxFuture;
-use libudx::{UdxRuntime, UdxSocket};
+use libudx::UdxRuntime;
 use peeroxide_dht::{
     crypto::hash,
-    hyperdht::{self, HyperDhtConfig, HyperDhtError, HyperDhtHandle, KeyPair},
+    hyperdht::{self, HyperDhtConfig, KeyPair},
 };
-use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
-use tower_multiserver_core::{
-    Authorize, BoxError, Error, ErrorKind, Identity, Info, Peer, PublicKey, Section,
-};
+use tokio::runtime::Handle;
+use tower_multiserver_core::{Authorize, Error, Identity, Info, PublicKey, Section};
 
 use super::{
     Topic,
     admission::Admission,
     doorman::{self, Doorman},
+    failures::{failed, unavailable},
+    inner::{Gate, Grant, Hook, Inner},
     names::key_section,
-    transport::HyperSocket,
     udx::Port,
 };
+use crate::lock::lock;
 
 /// A node of the DHT, known by one Ed25519 key. Clones are the same node.
 ///
@@ -61,33 +56,6 @@ pub struct HyperNodeBuilder {
     hook: Hook,
     gate: Option<Gate>,
 }
-
-pub(super) struct Inner {
-    pub(super) key: PublicKey,
-    pub(super) key_pair: KeyPair,
-    pub(super) dht: HyperDhtHandle,
-    pub(super) udx: UdxRuntime,
-    pub(super) socket: UdxSocket,
-    pub(super) idle: Duration,
-    pub(super) port: Arc<Port>,
-    pub(super) admission: Arc<Admission>,
-    pub(super) door: Mutex<Option<mpsc::Sender<HyperSocket>>>,
-    /// Held while the own key is announced or taken back, so that the later of two has the last word.
-    pub(super) announcing: tokio::sync::Mutex<()>,
-    hook: Hook,
-    gate: Option<Gate>,
-    /// How many topics are joined.
-    pub(super) topics: AtomicUsize,
-    tasks: Mutex<JoinSet<()>>,
-    runtime: Handle,
-}
-
-/// The authorization, its grant as a fact to record.
-type Hook = Arc<dyn Fn(Peer) -> BoxFuture<'static, Result<Grant, Error>> + Send + Sync>;
-/// Whether this key may connect, seen at this address; and whether it is we who dial.
-pub(crate) type Gate =
-    Arc<dyn Fn(PublicKey, Option<SocketAddr>, bool) -> BoxFuture<'static, bool> + Send + Sync>;
-pub(super) type Grant = Box<dyn FnOnce(&mut Info) + Send>;
 
 /// As many as npm hyperswarm takes.
 const MAX_PEERS: usize = 64;
@@ -294,89 +262,6 @@ impl HyperNodeBuilder {
         inner.spawn(doorman::run(events, Doorman::new(Arc::downgrade(&inner))));
         Ok(HyperNode(inner))
     }
-}
-
-impl Inner {
-    /// Runs a task as long as the node lives.
-    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut tasks = lock(&self.tasks);
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn_on(task, &self.runtime);
-    }
-
-    /// Whether this key may connect, seen at this address; and whether it is we who dial.
-    pub(super) async fn ask(
-        &self,
-        key: PublicKey,
-        from: Option<SocketAddr>,
-        dials: bool,
-    ) -> Result<Grant, Error> {
-        if let Some(gate) = &self.gate
-            && !gate(key, from, dials).await
-        {
-            return Err(Error::new(
-                ErrorKind::Unauthorized,
-                "the peer is not let in",
-            ));
-        }
-        let peer = Peer {
-            key,
-            is_own: key == self.key,
-            info: tower_multiserver_core::Connection::new((), key_section(&key))
-                .info()
-                .clone(),
-        };
-        (self.hook)(peer).await
-    }
-
-    pub(super) async fn announce(&self, target: [u8; 32]) -> Result<(), Error> {
-        let relays = self.dht.current_relay_addresses();
-        let announced = self.dht.announce(target, &self.key_pair, &relays).await;
-        announced.map(drop).map_err(failed)
-    }
-
-    pub(super) async fn unannounce(&self, target: [u8; 32]) -> Result<(), Error> {
-        let done = self.dht.unannounce(target, &self.key_pair).await;
-        done.map_err(failed)
-    }
-
-    /// Whether one connection a key is kept.
-    pub(super) fn is_swarming(&self) -> bool {
-        self.topics.load(Ordering::Relaxed) > 0
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        let dht = self.dht.clone();
-        // The node's own task does not end by itself. This takes no longer than a message to it.
-        self.runtime.spawn(async move { dht.destroy().await });
-    }
-}
-
-/// Why the DHT did not do what it should.
-pub(super) fn failed(error: HyperDhtError) -> Error {
-    let kind = match &error {
-        HyperDhtError::Destroyed | HyperDhtError::ChannelClosed => ErrorKind::Closed,
-        HyperDhtError::Noise(_) | HyperDhtError::NoiseWrap(_) | HyperDhtError::SecretStream(_) => {
-            ErrorKind::Handshake
-        }
-        HyperDhtError::PeerNotFound | HyperDhtError::NoRelayNodes => {
-            return not_found();
-        }
-        _ => ErrorKind::Io,
-    };
-    Error::new(kind, error)
-}
-
-/// Nobody knows where the peer is.
-pub(super) fn not_found() -> Error {
-    let reason = "nobody in the DHT knows this key";
-    io::Error::new(io::ErrorKind::HostUnreachable, reason).into()
-}
-
-pub(super) fn unavailable(reason: impl Into<BoxError>) -> Error {
-    Error::new(ErrorKind::Unavailable, reason)
 }
 
 impl fmt::Debug for HyperNode {

@@ -16,7 +16,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
 };
-use tower::{ServiceExt as _, discover::Change};
+use tower::discover::Change;
 use tower_multiserver_core::{
     Accept, Address, BoxError, Connection, Error, Io, Listen, PublicKey, within,
 };
@@ -24,9 +24,10 @@ use tower_service::Service;
 
 use super::{
     HyperNode, Topic,
+    failures::not_found,
+    found::{at, dial},
+    inner::Inner,
     manager::{MAX_PARALLEL, Manager},
-    names::key_section,
-    node::{Inner, not_found},
     swarm_io::SwarmIo,
 };
 
@@ -268,27 +269,6 @@ where
     }
 }
 
-pub(super) async fn dial<S, I>(stack: S, address: Address) -> Result<Connection<I>, Error>
-where
-    S: Service<Address, Response = Connection<I>, Error: Into<BoxError>>,
-{
-    stack.oneshot(address).await.map_err(into_error)
-}
-
-/// The address of a found peer.
-pub(crate) fn at(rendezvous: &Address, key: &PublicKey) -> Address {
-    let mut address = Address::new(key_section(key));
-    for section in &rendezvous.sections()[1..] {
-        let takes_key = ["shs", "noise"].contains(&section.name());
-        let has_none = section.args().is_none_or(str::is_empty);
-        address.push(match takes_key && has_none {
-            true => tower_multiserver_core::Section::new(section.name()).arg(key),
-            false => section.clone(),
-        });
-    }
-    address
-}
-
 fn topic(address: &Address) -> Result<Topic, Error> {
     Topic::of_section(&address.sections()[0])
 }
@@ -302,28 +282,5 @@ impl<I> fmt::Debug for Swarm<I> {
         f.debug_struct("Swarm")
             .field("topic", &self.topic)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_missing_key_is_that_of_the_peer_and_a_given_one_stays() {
-        let key = PublicKey::from_bytes([7; 32]);
-        let hex = "07".repeat(32);
-        for (rendezvous, expected) in [
-            ("dht:chat", format!("hyperdht:{hex}")),
-            ("dht:chat~shs", format!("hyperdht:{hex}~shs:{key}")),
-            (
-                "dht:chat~noise:~gzip",
-                format!("hyperdht:{hex}~noise:{key}~gzip"),
-            ),
-            ("dht:chat~shs:other", format!("hyperdht:{hex}~shs:other")),
-        ] {
-            let address = at(&rendezvous.parse().unwrap(), &key);
-            assert_eq!(address.to_string(), expected);
-        }
     }
 }

@@ -24,12 +24,12 @@ use tower_service::Service;
 
 use super::{
     HyperIo, HyperNode,
-    admission::superseded,
-    meet::{self, Met, Opened},
+    inner::{Grant, Guest, Inner},
+    meet,
+    met::{Met, Opened},
     names::{Key, MaybeKey, key_section},
-    node::{Grant, Inner},
     pump::Pump,
-    shared::Shared,
+    shared::{Failure, Shared},
 };
 
 /// The transport `hyperdht:KEY`, for both ends.
@@ -46,15 +46,14 @@ pub struct HyperDht {
 /// A bound [`HyperDht`]. While there is one the node's key is announced.
 pub struct HyperDhtListener {
     node: Arc<Inner>,
-    sockets: mpsc::Receiver<HyperSocket>,
+    guests: mpsc::Receiver<Guest>,
     _announcing: oneshot::Sender<()>,
 }
 
 /// A peer that has proved its key, before the first bytes of its stream.
 pub struct HyperSocket {
     node: Arc<Inner>,
-    met: Met,
-    grant: Grant,
+    guest: Guest,
 }
 
 /// A fact: what both ends of a connection of Hyperswarm know of its beginning.
@@ -155,7 +154,7 @@ impl Service<Accept<HyperSocket>> for HyperDht {
 
     fn call(&mut self, Accept { raw, deadline }: Accept<HyperSocket>) -> Self::Future {
         Box::pin(async move {
-            let section = key_section(&raw.met.key());
+            let section = key_section(&raw.guest.met.key());
             let accepted = within(deadline, accept(raw)).await;
             let accepted = accepted.map_err(|e| e.at(|| Address::new(section)))?;
             Ok(accepted.with_deadline(deadline))
@@ -167,7 +166,7 @@ async fn dial(node: Arc<Inner>, key: PublicKey) -> Result<Connection<HyperIo>, E
     let grant = node.ask(key, None, true).await?;
     let (io, shared) = HyperIo::new();
     if node.is_swarming() {
-        shared.hold(node.admission.dial(key, &shared)?);
+        shared.hold(node.admission.dial(key, cut(&shared))?);
     }
     let connect = async {
         let met = meet::dial(&node, key).await?;
@@ -178,20 +177,29 @@ async fn dial(node: Arc<Inner>, key: PublicKey) -> Result<Connection<HyperIo>, E
 }
 
 async fn accept(raw: HyperSocket) -> Result<Connection<HyperIo>, Error> {
-    let HyperSocket {
-        node,
-        mut met,
-        grant,
-    } = raw;
+    let HyperSocket { node, guest } = raw;
+    let Guest { mut met, grant } = guest;
     let known = Known::of(&met);
     met.arrival().await?;
     let (io, shared) = HyperIo::new();
     if node.is_swarming() {
         // Who is refused is told at once, by the drop.
-        shared.hold(node.admission.accept(node.key, known.key, &shared)?);
+        let ticket = node.admission.accept(node.key, known.key, cut(&shared))?;
+        shared.hold(ticket);
     }
     let opened = unless_cut(&shared, met.open()).await?;
     connection(&node, io, shared, known, opened, grant).await
+}
+
+const SUPERSEDED: Failure = (
+    io::ErrorKind::ConnectionAborted,
+    "another connection with the same peer has taken its place",
+);
+
+/// Ends a connection whose place another one takes.
+fn cut(shared: &Arc<Shared>) -> impl FnOnce() + Send + 'static {
+    let shared = shared.clone();
+    move || shared.cut(SUPERSEDED)
 }
 
 /// Awaits the beginning of a connection, unless another takes its place.
@@ -201,7 +209,7 @@ async fn unless_cut<T>(
 ) -> Result<T, Error> {
     match select(pin!(begin), pin!(shared.is_cut())).await {
         Either::Left((begun, _)) => begun,
-        Either::Right(_) => Err(superseded()),
+        Either::Right(_) => Err(io::Error::new(SUPERSEDED.0, SUPERSEDED.1).into()),
     }
 }
 
@@ -258,7 +266,7 @@ async fn connection(
 }
 
 async fn open(node: Arc<Inner>) -> Result<HyperDhtListener, Error> {
-    let (door, sockets) = mpsc::channel(BACKLOG);
+    let (door, guests) = mpsc::channel(BACKLOG);
     let target = hash(node.key.as_bytes());
     {
         let mut own = lock(&node.door);
@@ -271,7 +279,7 @@ async fn open(node: Arc<Inner>) -> Result<HyperDhtListener, Error> {
     let (announcing, closed) = oneshot::channel();
     let listener = HyperDhtListener {
         node: node.clone(),
-        sockets,
+        guests,
         _announcing: announcing,
     };
     {
@@ -323,17 +331,17 @@ impl Listener for HyperDhtListener {
     type Raw = HyperSocket;
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<HyperSocket>>> {
-        self.sockets.poll_recv(cx).map(|socket| socket.map(Ok))
+        self.guests.poll_recv(cx).map(|guest| {
+            let node = self.node.clone();
+            Some(Ok(HyperSocket {
+                node,
+                guest: guest?,
+            }))
+        })
     }
 
     fn peer_ip(raw: &HyperSocket) -> Option<IpAddr> {
-        raw.met.peer_ip()
-    }
-}
-
-impl HyperSocket {
-    pub(super) fn new(node: Arc<Inner>, met: Met, grant: Grant) -> Self {
-        Self { node, met, grant }
+        raw.guest.met.peer_ip()
     }
 }
 
@@ -348,7 +356,7 @@ impl fmt::Debug for HyperDhtListener {
 impl fmt::Debug for HyperSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HyperSocket")
-            .field("key", &self.met.key())
+            .field("key", &self.guest.met.key())
             .finish_non_exhaustive()
     }
 }
