@@ -66,7 +66,7 @@ async fn main() -> Result<(), BoxError> {
 
     let client = multi_server(&Identity::generate()?);
     for address in addresses {
-        let protocol = address.sections()[0].name().to_owned();
+        let protocol = address.transport().name().to_owned();
         let mut peer = client.dial(address.clone()).await?;
         println!("dialed {address}");
         peer.write_all(format!("hello over {protocol}").as_bytes())

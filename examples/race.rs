@@ -71,7 +71,12 @@ async fn main() -> Result<(), BoxError> {
     // A fallback goes past who is not there, but not past who turns out to be another.
     let carol = Identity::generate()?.public_key();
     let fallback = FallbackLayer::new().layer(multi_server(&alice));
-    let net = working.iter().nth(1).ok_or("two addresses")?.sections()[0].to_string();
+    let net = working
+        .iter()
+        .nth(1)
+        .ok_or("two addresses")?
+        .transport()
+        .to_string();
     let to = format!("net:127.0.0.1:1~shs:{carol};{net}~shs:{carol};{working}");
     let error = fallback.dial(to).await.err().ok_or("it is bob")?;
     println!("somebody else answered: {error}");

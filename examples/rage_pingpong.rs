@@ -84,7 +84,7 @@ async fn main() -> Result<(), BoxError> {
     let (host, playing) = bob(&bobs, "net:127.0.0.1:0", alice_id).await?;
     // In front of the layers, which all hosts have, is the transport.
     let (_, address) = host.addresses().first().ok_or("bob listens")?;
-    let at = Address::new(address.sections()[0].clone()).to_string();
+    let at = Address::new(address.transport().clone()).to_string();
     println!("alice is {alice_id}");
     println!("bob is {bob_id} at {at}");
 

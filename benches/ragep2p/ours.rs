@@ -46,7 +46,7 @@ async fn hosts(version: Version) -> (Host, Host) {
         .listen("net:127.0.0.1:0")
         .expect("an address");
     let bob = bob.start().await.expect("it listens");
-    let at = bob.addresses()[0].1.sections()[0].to_string();
+    let at = bob.addresses()[0].1.transport().to_string();
     let known = KnownPeers::new().peer(bob.id(), &*at).expect("an address");
     let alice = Host::builder(alice)
         .version(version)

@@ -115,9 +115,9 @@ impl Chain {
                 self.parts.hyper.ask_guests();
             }
         }
-        let found = transport(address.sections()[0].name());
-        let (_, transport) =
-            found.expect("there is a stack for each entry, and for what else is known");
+        let found = transport(address.transport().name());
+        let unknown = || Error::unsupported("its transport is not known");
+        let (_, transport) = found.ok_or_else(unknown)?;
         let transforms = reading.transforms.iter();
         Ok(transforms.fold(transport.clone(), |below, entry| {
             (entry.lay)(&self.parts, below)
@@ -154,10 +154,7 @@ impl Reading {
             }
             (_, false) => Cow::Borrowed(address),
         };
-        let (transport, transforms) = address
-            .sections()
-            .split_first()
-            .expect("an address is never empty");
+        let (transport, transforms) = (address.transport(), address.transforms());
         let name = transport.name();
         let entry = TRANSPORTS.iter().find(|entry| entry.name == name);
         match (entry, side) {
@@ -221,7 +218,7 @@ impl Reading {
 }
 
 fn is_topic(address: &Address) -> bool {
-    hyper::is_topic(&address.sections()[0])
+    hyper::is_topic(address.transport())
 }
 
 impl fmt::Debug for Chain {

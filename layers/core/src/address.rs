@@ -26,7 +26,8 @@ use crate::{
 /// use tower_multiserver_core::{Address, Section};
 ///
 /// let address: Address = "net:example.com:8008~noauth".parse()?;
-/// assert_eq!(address.sections()[0], Section::new("net").arg("example.com").arg(8008));
+/// assert_eq!(*address.transport(), Section::new("net").arg("example.com").arg(8008));
+/// assert_eq!(address.transforms(), [Section::new("noauth")]);
 ///
 /// let ((), rest) = address.take("noauth")?;
 /// let net: Section = rest.finish("net")?;
@@ -55,6 +56,16 @@ impl Address {
     /// The sections, the transport first. There is at least one.
     pub fn sections(&self) -> &[Section] {
         &self.sections
+    }
+
+    /// The first section, which says how to reach the peer.
+    pub fn transport(&self) -> &Section {
+        self.parts().0
+    }
+
+    /// The sections over the transport, the innermost first. There may be none.
+    pub fn transforms(&self) -> &[Section] {
+        self.parts().1
     }
 
     /// Takes the last section off if it is called `name`; returns its arguments, and the address below it.
@@ -116,8 +127,15 @@ impl Address {
         }
     }
 
+    #[expect(clippy::expect_used, reason = "no way to make one leaves it empty")]
+    fn parts(&self) -> (&Section, &[Section]) {
+        let parts = self.sections.split_first();
+        parts.expect("an address is never empty")
+    }
+
     fn last(&self) -> &Section {
-        self.sections.last().expect("an address is never empty")
+        let (transport, transforms) = self.parts();
+        transforms.last().unwrap_or(transport)
     }
 
     fn last_as<A: FromSection>(&self, name: &str) -> Result<A, Error> {

@@ -61,7 +61,7 @@ pub(crate) fn record<I>(connection: &mut Connection<I>, layer: &str, start: Inst
 /// Records that the transport began at `start` and has ended now, unless who knew it better has done so.
 pub(crate) fn record_transport<I>(mut connection: Connection<I>, start: Instant) -> Connection<I> {
     if connection.info().get::<LayerTime>().is_none() {
-        let name = connection.info().address().sections()[0].name().to_owned();
+        let name = connection.info().address().transport().name().to_owned();
         record(&mut connection, &name, start);
     }
     connection

@@ -26,7 +26,7 @@ use crate::{
 ///
 /// let both: MultiAddress = "net:h:8008~noauth;unix:/tmp/a!;b~noauth".parse()?;
 /// let second = both.iter().nth(1).expect("two addresses");
-/// assert_eq!(second.sections()[0].args(), Some("/tmp/a;b"));
+/// assert_eq!(second.transport().args(), Some("/tmp/a;b"));
 /// # Ok::<_, tower_multiserver_core::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -41,7 +41,7 @@ pub async fn dialing<I>(
     let span = info_span!(
         "connection",
         role = "dial",
-        transport = address.sections()[0].shown_name(),
+        transport = address.transport().shown_name(),
         address = escaped(&address.redacted()),
         remote_key = Empty,
     );
@@ -60,7 +60,7 @@ pub(crate) async fn accepting<I>(
         remote_key = Empty,
     );
     connecting(span, accept, |span, address| {
-        span.record("transport", address.sections()[0].shown_name());
+        span.record("transport", address.transport().shown_name());
         span.record("address", escaped(address));
     })
     .await

@@ -117,7 +117,7 @@ where
         let deadline = Instant::now().checked_add(self.dial_timeout);
         let (scope, half_close) = (self.scope, self.half_close);
         let at = address.clone();
-        let section = address.sections()[0].redacted();
+        let section = address.transport().redacted();
         let connect = address
             .finish::<A>(self.name)
             .map(|args| self.make.make_connection(args));

@@ -82,7 +82,7 @@ pub(crate) fn check(address: &Address) -> Result<(), Error> {
     if !is_name(address) {
         return check_dial(address);
     }
-    let (name, transforms) = (&address.sections()[0], &address.sections()[1..]);
+    let (name, transforms) = (address.transport(), address.transforms());
     domain(name)?;
     if has_seed(address) {
         return Err(Error::unsupported(LookupError::Seed));
@@ -107,7 +107,7 @@ pub(crate) fn domain(section: &Section) -> Result<String, Error> {
 }
 
 fn is_name(address: &Address) -> bool {
-    address.sections()[0].name() == LOOKUP
+    address.transport().name() == LOOKUP
 }
 
 fn has_seed(address: &Address) -> bool {

@@ -136,7 +136,7 @@ impl Piped {
 
 /// Whether it is a peer at the other end of a pipe.
 pub(crate) fn is_channel(address: &Address) -> bool {
-    let transport = &address.sections()[0];
+    let transport = address.transport();
     transport.name() == "channel" && transport.args().is_none()
 }
 

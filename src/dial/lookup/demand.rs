@@ -24,7 +24,7 @@ impl Demand {
 
     /// Whether `address` is as safe as what was written down.
     pub(super) fn is_met(&self, address: &Address, proofs: &Proofs) -> bool {
-        let transforms = &address.sections()[1..];
+        let transforms = address.transforms();
         let proves = |key| {
             transforms
                 .iter()
@@ -80,9 +80,9 @@ mod tests {
             text.parse().unwrap()
         };
         let written = address(written);
-        let name = written.sections()[0].args().unwrap().parse().unwrap();
+        let name = written.transport().args().unwrap().parse().unwrap();
         let proofs = ["shs", "noise", "mtls"].map(str::to_owned).to_vec();
-        Demand::new(&name, &written.sections()[1..]).is_met(&address(found), &proofs)
+        Demand::new(&name, written.transforms()).is_met(&address(found), &proofs)
     }
 
     #[test]

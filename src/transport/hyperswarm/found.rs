@@ -9,7 +9,7 @@ use super::names::key_section;
 /// The address of a found peer.
 pub(crate) fn at(rendezvous: &Address, key: &PublicKey) -> Address {
     let mut address = Address::new(key_section(key));
-    for section in &rendezvous.sections()[1..] {
+    for section in rendezvous.transforms() {
         let takes_key = ["shs", "noise"].contains(&section.name());
         let has_none = section.args().is_none_or(str::is_empty);
         address.push(match takes_key && has_none {

@@ -270,7 +270,7 @@ where
 }
 
 fn topic(address: &Address) -> Result<Topic, Error> {
-    Topic::of_section(&address.sections()[0])
+    Topic::of_section(address.transport())
 }
 
 fn into_error(error: impl Into<BoxError>) -> Error {

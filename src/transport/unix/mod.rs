@@ -182,7 +182,7 @@ impl Service<Address> for Unix {
         let to = self.endpoint(&address);
         Box::pin(async move {
             let to = to?.to_path();
-            let section = address.sections()[0].clone();
+            let section = address.transport().clone();
             let connect = async {
                 let stream = connect(&to).await?;
                 let peer = PeerCredentials::of(&stream)?;
@@ -218,7 +218,7 @@ impl Service<Listen> for Unix {
         let at = self.endpoint(&address);
         let this = self.clone();
         Box::pin(async move {
-            let section = address.sections()[0].clone();
+            let section = address.transport().clone();
             let bound = this.open(&at?, section).await;
             bound.map_err(|error| Error::from(error).at(|| address))
         })

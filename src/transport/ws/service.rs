@@ -37,7 +37,7 @@ impl Service<Address> for Ws {
 
     fn call(&mut self, address: Address) -> Self::Future {
         let deadline = Instant::now().checked_add(self.dial_timeout);
-        let section = address.sections()[0].clone();
+        let section = address.transport().clone();
         let url = address.finish::<Url>("ws");
         let this = self.clone();
         Box::pin(async move {

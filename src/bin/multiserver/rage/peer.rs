@@ -89,7 +89,7 @@ fn check(address: &Address) -> Result<(), Failure> {
 
 /// Whether it is one of the transports, with nothing over it.
 pub(super) fn only_transport(address: &Address) -> Result<(), Failure> {
-    let (transport, layers) = (&address.sections()[0], &address.sections()[1..]);
+    let (transport, layers) = (address.transport(), address.transforms());
     if !TRANSPORTS.contains(&transport.name()) {
         let names = TRANSPORTS.join(", ");
         return Err(Failure::usage(format!(

@@ -37,7 +37,7 @@ impl Service<Address> for Wss {
 
     fn call(&mut self, address: Address) -> Self::Future {
         let deadline = Instant::now().checked_add(self.ws.dial_timeout);
-        let section = address.sections()[0].clone();
+        let section = address.transport().clone();
         let target = address
             .finish::<Url>("wss")
             .and_then(|url| Ok((server_name(&url)?, url)));
