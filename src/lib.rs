@@ -20,6 +20,8 @@ mod replay;
 #[cfg(feature = "ssb")]
 pub mod ssb;
 pub mod transport;
+#[cfg(any(feature = "peer-socket", feature = "ragep2p"))]
+mod uneven;
 
 pub use multi_server::{Listening, MultiServer};
 pub use tower_multiserver_core::*;

@@ -88,7 +88,7 @@ impl Hyper {
     {
         let hyper = self.clone();
         let timeout = hyper.0.dial_timeout;
-        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         Box::pin(async move {
             let at = address.clone();
             let transport = within(deadline, hyper.transport()).await;
@@ -128,7 +128,8 @@ impl Service<Address> for Hyper {
 
     fn call(&mut self, address: Address) -> Self::Future {
         let this = self.clone();
-        let deadline = this.0.dial_timeout.map(|timeout| Instant::now() + timeout);
+        let timeout = this.0.dial_timeout;
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         Box::pin(async move {
             let at = address.clone();
             let transport = within(deadline, this.transport()).await;
@@ -177,7 +178,7 @@ pub(super) fn as_read<'a>(
     address: &'a Address,
     named: impl Fn(&Section) -> Option<PublicKey>,
 ) -> Result<Cow<'a, Address>, Error> {
-    let (rendezvous, transforms) = address.sections().split_first().expect("never empty");
+    let (rendezvous, transforms) = (address.transport(), address.transforms());
     if !is_topic(rendezvous) {
         return Ok(Cow::Borrowed(address));
     }

@@ -91,7 +91,8 @@ impl Policy {
     where
         D: Service<Address, Error: Into<BoxError>> + Clone,
     {
-        let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
+        let now = Instant::now();
+        let deadline = self.timeout.and_then(|timeout| now.checked_add(timeout));
         let mut attempts = Attempts::default();
         let mut queue = Queue::new(addresses, self.choice, &mut attempts);
         let turns = Turns::new(self.patience);
@@ -126,7 +127,7 @@ impl Policy {
                         Err(error) => error,
                     };
                     if queue.failed(&error, under_way.is_empty()) {
-                        left -= 1;
+                        left = left.saturating_sub(1);
                     }
                     tracing::debug!(
                         ?address,

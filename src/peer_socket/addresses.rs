@@ -19,11 +19,11 @@ use super::{
     choice::{Choice, Chosen},
     network::{Link, Membership, Network, Node, Presence},
 };
-use crate::lock::lock;
 use crate::{
     ACCEPT_TIMEOUT, Address, Connection, DIAL_TIMEOUT, Error, ErrorKind, Identity, Listening,
     MultiAddress, MultiServer, PeerAddr, PublicKey, Scope, within,
 };
+use crate::{lock::lock, uneven::uneven};
 
 /// How long to wait before an address is dialed again, at first and at most, unless set.
 const REDIAL: Duration = Duration::from_secs(1);
@@ -255,8 +255,10 @@ impl Meeting {
             tokio::select! {
                 changed = peers.changed(), if more => {
                     more = changed.is_ok();
-                    for addresses in &peers.borrow_and_update()[dialed..] {
-                        dialed += 1;
+                    let peers = peers.borrow_and_update();
+                    let new = peers.iter().skip(dialed);
+                    dialed = peers.len();
+                    for addresses in new {
                         dialing.spawn(self.clone().keep_dialing(addresses.clone()));
                     }
                 }
@@ -276,7 +278,7 @@ impl Meeting {
     }
 
     async fn accept(self, connection: Connection) {
-        let deadline = Some(Instant::now() + ACCEPT_TIMEOUT);
+        let deadline = Instant::now().checked_add(ACCEPT_TIMEOUT);
         let met = within(deadline, self.meet(connection, false)).await;
         if let Err(error) = met {
             tracing::debug!(
@@ -291,7 +293,7 @@ impl Meeting {
         let mut pause = self.redial;
         loop {
             let began = Instant::now();
-            let deadline = Some(began + DIAL_TIMEOUT);
+            let deadline = began.checked_add(DIAL_TIMEOUT);
             let dialed = within(deadline, async {
                 let connection = self.stacks.dial(addresses.clone()).await?;
                 self.meet(connection, true).await
@@ -310,9 +312,8 @@ impl Meeting {
             if began.elapsed() > MAX_REDIAL {
                 pause = self.redial;
             }
-            // Uneven, so that many do not come at once.
-            sleep(pause.mul_f64(1.0 + fastrand::f64())).await;
-            pause = (pause * 2).min(MAX_REDIAL.max(self.redial));
+            sleep(uneven(pause)).await;
+            pause = pause.saturating_mul(2).min(MAX_REDIAL.max(self.redial));
         }
     }
 

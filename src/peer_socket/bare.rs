@@ -205,6 +205,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn messages_may_be_of_any_length() {
+        let (ours, theirs) = duplex(1024);
+        let mut ours = BareSocket::new(ours);
+        let mut theirs = BareSocket::with_max_message(theirs, usize::MAX);
+        let message = Message::from(vec![7; 100]);
+        ours.send(message.clone()).await.unwrap();
+        assert_eq!(theirs.next().await.unwrap().unwrap(), message);
+    }
+
+    #[tokio::test]
     async fn session_data_of_257_bytes_is_refused_at_both_ends() {
         let (ours, theirs) = duplex(4096);
         let (mut ours, mut theirs) = (BareSocket::new(ours), BareSocket::new(theirs));

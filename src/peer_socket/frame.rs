@@ -36,7 +36,7 @@ const OVERHEAD: usize = 3 + 1 + 5 + 2;
 
 /// How long a frame may be whose content may have `max` bytes. Unknown fields take of the room for a type.
 pub(super) const fn max_len(max: usize) -> usize {
-    max + MAX_CONTENT_TYPE + OVERHEAD
+    max.saturating_add(MAX_CONTENT_TYPE + OVERHEAD)
 }
 
 impl Frame {
@@ -58,7 +58,8 @@ impl Frame {
 
     pub(super) fn encode(&self) -> Bytes {
         let content_type = self.content_type.as_deref();
-        let len = self.content.len() + content_type.map_or(0, str::len) + OVERHEAD;
+        let len = self.content.len().saturating_add(OVERHEAD);
+        let len = len.saturating_add(content_type.map_or(0, str::len));
         let mut out = BytesMut::with_capacity(len);
         out.put_slice(&[0x08, u8::from(self.kind == Kind::SessionData), 0x12]);
         varint::put(&mut out, self.content.len() as u64);

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     Address, Connection, DIAL_TIMEOUT, Error, Listening, MultiServer, PeerId, Scope, Section,
-    within,
+    uneven::uneven, within,
 };
 
 pub use self::builder::HostBuilder;
@@ -48,7 +48,7 @@ pub use self::builder::HostBuilder;
 /// let soon = Duration::from_millis(20);
 ///
 /// let bob = Host::builder(bob).listen("net:127.0.0.1:0")?.dial_interval(soon).start().await?;
-/// let at = bob.addresses()[0].1.sections()[0].clone();
+/// let at = bob.addresses()[0].1.transport().clone();
 /// let known = KnownPeers::new().peer(bob_id, &*at.to_string())?;
 /// let alice = Host::builder(alice).discover(known).dial_interval(soon).start().await?;
 ///
@@ -161,8 +161,7 @@ impl Running {
                 peer.is_new();
                 self.dial_unconnected(peer);
             }
-            let pause = self.0.dial_interval.mul_f64(1.0 + fastrand::f64());
-            let mut pause = pin!(sleep(pause));
+            let mut pause = pin!(sleep(uneven(self.0.dial_interval)));
             loop {
                 tokio::select! {
                     () = &mut pause => break,
@@ -193,18 +192,12 @@ impl Running {
     }
 
     async fn reach(&self, peer: &Peer) -> Option<Connection> {
-        let find = within(Some(Instant::now() + DIAL_TIMEOUT), async {
+        let find = within(Instant::now().checked_add(DIAL_TIMEOUT), async {
             let found = self.0.discoverer.find(peer.id).await;
             found.map_err(Error::from)
         });
         let addresses = match find.await {
-            Ok(addresses) if !addresses.is_empty() => addresses,
-            Ok(_) => {
-                if let Some(count) = peer.nowhere.tick() {
-                    tracing::debug!(peer = %peer.id, count, "nobody knows where the peer is");
-                }
-                return None;
-            }
+            Ok(addresses) => addresses,
             Err(error) => {
                 if let Some(count) = peer.nowhere.tick() {
                     let error = &error as &dyn std::error::Error;
@@ -213,7 +206,12 @@ impl Running {
                 return None;
             }
         };
-        let mut address = addresses[peer.next_of(addresses.len())].clone();
+        let Some(mut address) = peer.next_of(&addresses).cloned() else {
+            if let Some(count) = peer.nowhere.tick() {
+                tracing::debug!(peer = %peer.id, count, "nobody knows where the peer is");
+            }
+            return None;
+        };
         for layer in ["knock", "mtls"] {
             address.push(Section::new(layer).arg(peer.id));
         }

@@ -19,8 +19,7 @@ use super::{
     mux::Mux,
     taper::Taper,
 };
-use crate::PeerId;
-use crate::lock::lock;
+use crate::{Address, PeerId, lock::lock};
 
 /// A peer to which there is a stream. It is there from the opening of the first to the closing of the last.
 pub(super) struct Peer {
@@ -179,9 +178,10 @@ impl Peer {
         self.mux().connected();
     }
 
-    /// Which of so many addresses is to be dialed next: each in turn.
-    pub(super) fn next_of(&self, addresses: usize) -> usize {
-        self.next_address.fetch_add(1, Ordering::Relaxed) % addresses
+    /// Which of the addresses is to be dialed next: each in turn.
+    pub(super) fn next_of<'a>(&self, addresses: &'a [Address]) -> Option<&'a Address> {
+        let turn = self.next_address.fetch_add(1, Ordering::Relaxed);
+        addresses.get(turn.checked_rem(addresses.len())?)
     }
 }
 

@@ -119,6 +119,13 @@ async fn the_whole_can_have_a_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_deadline_that_no_clock_reaches_is_none() {
+    let dialer = FallbackLayer::new().timeout(Duration::MAX);
+    let dialed = dialer.layer(Lab::new().dialer()).dial("net:a~ok").await;
+    assert!(dialed.is_ok(), "{dialed:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_error_shows_a_seed() {
     let seed = data_encoding::BASE64.encode(&[7; 32]);
     let dialer = FallbackLayer::new().layer(Lab::new().dialer());

@@ -1,5 +1,7 @@
 //! Dialing by key and listening.
 
+use std::time::Duration;
+
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::timeout,
@@ -13,7 +15,7 @@ use tower_multiserver::{
     shs::ShsLayer,
 };
 
-use crate::lab::{Lab, PATIENCE, identity, pair};
+use crate::lab::{Lab, PATIENCE, identity, pair, serve};
 
 #[tokio::test]
 async fn both_ends_know_the_other_by_a_proven_key() {
@@ -60,6 +62,18 @@ async fn what_is_advertised_is_what_is_dialed() {
         .read_exact(&mut text)
         .await
         .unwrap();
+    assert_eq!(&text, b"hello");
+}
+
+#[tokio::test]
+async fn a_peer_may_be_silent_for_ever_where_that_is_set() {
+    let lab = Lab::new().await;
+    let node = lab.builder(1).idle_timeout(Duration::MAX).spawn().await;
+    let mut server = serve(node.unwrap()).await;
+    let (mut dialed, mut accepted) = pair(&lab, &mut server, 2).await;
+    let mut text = [0; 5];
+    accepted.write_all(b"hello").await.unwrap();
+    dialed.read_exact(&mut text).await.unwrap();
     assert_eq!(&text, b"hello");
 }
 

@@ -8,7 +8,7 @@ use peeroxide_dht::secret_stream::{
 };
 use tokio::{
     io::{ReadHalf, WriteHalf},
-    time::{Instant, sleep_until},
+    time::{Instant, interval, sleep},
 };
 
 use super::{
@@ -70,7 +70,8 @@ impl Pump {
 
     /// Whether our direction ended as it should.
     async fn write(&self, mut half: SecretStreamWriteHalf<WriteHalf<Raw>>) -> bool {
-        let mut keep_alive = Instant::now() + KEEP_ALIVE;
+        let mut keep_alive = interval(KEEP_ALIVE);
+        keep_alive.reset();
         loop {
             let written = match self.shared.task() {
                 Some(Task::Write(frame)) => self.watched(half.write(&frame)).await,
@@ -85,7 +86,7 @@ impl Pump {
                 Some(Task::Cut) => return false,
                 None => {
                     let work = pin!(self.shared.work.notified());
-                    match select(work, pin!(sleep_until(keep_alive))).await {
+                    match select(work, pin!(keep_alive.tick())).await {
                         Either::Left(_) => continue,
                         // It is waited for, so that a peer that is gone is noticed.
                         Either::Right(_) => {
@@ -101,7 +102,7 @@ impl Pump {
                 self.shared.fail(failure);
                 return false;
             }
-            keep_alive = Instant::now() + KEEP_ALIVE;
+            keep_alive.reset();
         }
     }
 
@@ -114,12 +115,12 @@ impl Pump {
         let mut write = pin!(write);
         let mut cut = pin!(self.shared.is_cut());
         loop {
-            let silent = pin!(sleep_until(self.silent_since(began)));
+            let silent = pin!(sleep(self.patience(began)));
             match select(&mut write, select(silent, &mut cut)).await {
                 Either::Left((written, _)) => return written.map_err(failure),
                 Either::Right((Either::Right(_), _)) => return Err(LOST),
                 Either::Right((Either::Left(_), _)) => {
-                    if self.silent_since(began) <= Instant::now() {
+                    if self.patience(began).is_zero() {
                         return Err(SILENT);
                     }
                 }
@@ -127,19 +128,20 @@ impl Pump {
         }
     }
 
-    /// When a peer that says nothing from now on has been silent for too long.
-    fn silent_since(&self, began: Instant) -> Instant {
-        self.moved.last_read().max(began) + self.idle
+    /// How much longer a peer may say nothing.
+    fn patience(&self, began: Instant) -> Duration {
+        let silent = self.moved.last_read().max(began).elapsed();
+        self.idle.saturating_sub(silent)
     }
 
     /// Until the stream was dropped a second ago, or the peer is silent for too long.
     async fn lingered(&self) {
         let began = Instant::now();
         let mut gone = pin!(self.shared.is_gone());
-        while self.silent_since(began) > Instant::now() {
-            let silent = pin!(sleep_until(self.silent_since(began)));
+        while !self.patience(began).is_zero() {
+            let silent = pin!(sleep(self.patience(began)));
             if let Either::Left(_) = select(&mut gone, silent).await {
-                return tokio::time::sleep(LINGER).await;
+                return sleep(LINGER).await;
             }
         }
     }
