@@ -153,13 +153,15 @@ impl<'a> Reader<'a> {
                 expected: "the name of a protocol",
             });
         }
-        self.offset += escaped.len() + usize::from(end != End::Text);
+        let separator = usize::from(end != End::Text);
+        let len = escaped.len().saturating_add(separator);
+        self.offset = start.saturating_add(len);
         Ok((section, end))
     }
 
     /// The error of a caller that wanted less than the text has: `expected` at the separator just passed.
     pub(crate) fn expected(&self, expected: &'static str) -> SyntaxError {
-        let offset = self.offset - 1;
+        let offset = self.offset.saturating_sub(1);
         SyntaxError { offset, expected }
     }
 }

@@ -90,7 +90,8 @@ impl<T: Send + 'static> Handshakes<T> {
     fn drop_oldest(&mut self) {
         let mut count = HashMap::new();
         for host in self.oldest_first.iter().filter_map(|entry| entry.host) {
-            *count.entry(host).or_insert(0) += 1;
+            let count = count.entry(host).or_insert(0_usize);
+            *count = count.saturating_add(1);
         }
         let greediest = count.into_iter().max_by_key(|(_, count)| *count);
         let share = (self.max / SHARE).max(1);

@@ -124,10 +124,10 @@ fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     // Of full length at once: a buffer that grows leaves copies behind.
     let mut text = Zeroizing::new(vec![0; MAX_LEN + 1]);
     let mut len = 0;
-    while len < text.len() {
-        match file.read(&mut text[len..]) {
+    while let Some(room) = text.get_mut(len..) {
+        match file.read(room) {
             Ok(0) => break,
-            Ok(n) => len += n,
+            Ok(n) => len = len.saturating_add(n),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

@@ -49,6 +49,17 @@
 //! ```
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// Whatever comes from outside, it is an error at worst.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 
 mod address;
 mod authorize;
@@ -83,6 +94,12 @@ pub mod sealed;
 mod section;
 mod shutdown;
 #[cfg(feature = "testing")]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "of tests, which panic where something is wrong"
+)]
 pub mod testing;
 pub mod trace;
 mod transform;

@@ -57,8 +57,9 @@ impl PeerId {
     /// The binary form.
     pub fn to_bytes(self) -> [u8; 38] {
         let mut bytes = [0; BYTES];
-        bytes[..PREFIX.len()].copy_from_slice(&PREFIX);
-        bytes[PREFIX.len()..].copy_from_slice(self.0.as_bytes());
+        let (prefix, key) = bytes.split_at_mut(PREFIX.len());
+        prefix.copy_from_slice(&PREFIX);
+        key.copy_from_slice(self.0.as_bytes());
         bytes
     }
 
@@ -130,10 +131,11 @@ impl From<PeerId> for PublicKey {
 impl fmt::Display for PeerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = [0; CHARS];
-        // Neither can fail: the prefix gives every text this length, and base58 is ASCII.
+        // None can fail: the prefix gives every text this length, and base58 is ASCII.
         let length = bs58::encode(self.to_bytes()).onto(&mut text[..]);
-        let text = &text[..length.map_err(|_| fmt::Error)?];
-        f.pad(std::str::from_utf8(text).map_err(|_| fmt::Error)?)
+        let text = text.get(..length.map_err(|_| fmt::Error)?);
+        let text = std::str::from_utf8(text.ok_or(fmt::Error)?);
+        f.pad(text.map_err(|_| fmt::Error)?)
     }
 }
 

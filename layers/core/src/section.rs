@@ -65,7 +65,8 @@ impl Section {
     pub fn arg(self, arg: impl fmt::Display) -> Self {
         let arg = Zeroizing::new(arg.to_string());
         // Never grown, so no copy of a secret is left behind.
-        let mut text = String::with_capacity(self.text.len() + 1 + arg.len());
+        let lens = [self.text.len(), ":".len(), arg.len()];
+        let mut text = String::with_capacity(lens.iter().sum());
         text.push_str(&self.text);
         text.push(':');
         text.push_str(&arg);

@@ -219,6 +219,10 @@ where
 {
     type Output = Result<Connection<T::Io<I>>, Error>;
 
+    #[expect(
+        clippy::expect_used,
+        reason = "as every future, it is not polled once it was ready"
+    )]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {

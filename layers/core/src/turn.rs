@@ -128,6 +128,7 @@ impl Dial {
         let wait = async {
             let _waiting = Waiting::new(&self.waiting);
             let turn = Arc::clone(&self.one).acquire_owned().await;
+            #[expect(clippy::expect_used, reason = "nothing closes it")]
             turn.expect("the semaphore is never closed")
         };
         self.turn.get_or_init(|| wait).await;
@@ -139,14 +140,14 @@ struct Waiting<'a>(&'a watch::Sender<usize>);
 
 impl<'a> Waiting<'a> {
     fn new(count: &'a watch::Sender<usize>) -> Self {
-        count.send_modify(|dials| *dials += 1);
+        count.send_modify(|dials| *dials = dials.saturating_add(1));
         Self(count)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.send_modify(|dials| *dials -= 1);
+        self.0.send_modify(|dials| *dials = dials.saturating_sub(1));
     }
 }
 

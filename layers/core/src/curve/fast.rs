@@ -49,8 +49,8 @@ pub(crate) fn verify(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bo
         return portable::verify(key, message, signature);
     }
     // It takes canonical texts only, so there are no others of these points.
-    let (point, _) = signature.split_first_chunk().expect("64 bytes hold 32");
-    if SMALL_ORDER.contains(key) || SMALL_ORDER.contains(point) {
+    let is_small = |point| SMALL_ORDER.contains(point);
+    if is_small(key) || signature.first_chunk().is_none_or(is_small) {
         return false;
     }
     Ed25519VerifyingKey::from_bytes(key).is_ok_and(|key| key.verify(signature, message).is_ok())

@@ -40,30 +40,32 @@ impl Buffer {
 
     /// What is in it.
     pub(super) fn filled(&self) -> &[u8] {
-        &self.bytes[self.range.clone()]
+        self.bytes.get(self.range.clone()).unwrap_or_default()
     }
 
     /// What is free behind that.
     pub(super) fn room(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.range.end..]
+        let (_, room) = self.bytes.split_at_mut(self.range.end);
+        room
     }
 
     /// The first bytes of the room are in it now.
     pub(super) fn fill(&mut self, count: usize) {
-        self.range.end = self.bytes.len().min(self.range.end + count);
+        self.range.end = self.bytes.len().min(self.range.end.saturating_add(count));
     }
 
     /// Puts `bytes` in, as far as there is room.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         let room = self.room();
         let count = room.len().min(bytes.len());
-        room[..count].copy_from_slice(&bytes[..count]);
+        let (room, _) = room.split_at_mut(count);
+        room.copy_from_slice(bytes.split_at(count).0);
         self.fill(count);
     }
 
     /// The first bytes are done with.
     pub(super) fn consume(&mut self, count: usize) {
-        self.range.start = self.range.end.min(self.range.start + count);
+        self.range.start = self.range.end.min(self.range.start.saturating_add(count));
     }
 
     pub(super) fn clear(&mut self) {
@@ -107,7 +109,7 @@ impl Buffer {
     }
 
     fn take(size: usize) -> Self {
-        let spare = SPARE.try_with(|spare| spare.borrow_mut()[class(size)].pop());
+        let spare = SPARE.try_with(|spare| of_size(&mut spare.borrow_mut(), size).pop());
         let bytes = spare.ok().flatten();
         Self {
             bytes: bytes.unwrap_or_else(|| vec![0; size].into()),
@@ -122,7 +124,8 @@ impl Drop for Buffer {
         let bytes = std::mem::take(&mut self.bytes);
         // It fails where the thread ends, and then the memory is freed.
         let _ = SPARE.try_with(|spare| {
-            let spare = &mut spare.borrow_mut()[class(bytes.len())];
+            let mut spare = spare.borrow_mut();
+            let spare = of_size(&mut spare, bytes.len());
             if spare.len() < SPARE_MAX {
                 spare.push(bytes);
             }
@@ -140,8 +143,12 @@ impl fmt::Debug for Buffer {
     }
 }
 
-fn class(size: usize) -> usize {
-    usize::from(size == LARGE)
+fn of_size(spare: &mut [Vec<Box<[u8]>>; 2], size: usize) -> &mut Vec<Box<[u8]>> {
+    let [small, large] = spare;
+    match size {
+        LARGE => large,
+        _ => small,
+    }
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ impl<O: Open> Reader<O> {
             Next::Call => Delivery::Yield,
             Next::Room(length) => {
                 let mut text = Buffer::with_room(length);
-                let room = &mut text.room()[..length];
+                let (room, _) = text.room().split_at_mut(length);
                 let opened = self.opener.open(sealed.filled(), room)?;
                 text.fill(opened.written);
                 sealed.consume(opened.read);
@@ -131,7 +131,7 @@ impl<O: Open> Reader<O> {
 /// Copies as much as there is room for, and returns the rest.
 fn copy(mut text: Buffer, buf: &mut ReadBuf<'_>) -> Option<Buffer> {
     let count = text.filled().len().min(buf.remaining());
-    buf.put_slice(&text.filled()[..count]);
+    buf.put_slice(text.filled().split_at(count).0);
     text.consume(count);
     (!text.is_empty()).then_some(text)
 }

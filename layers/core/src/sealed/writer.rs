@@ -101,19 +101,24 @@ impl<S: Seal> Writer<S> {
             let is_last = texts.peek().is_none();
             while !text.is_empty() && Self::room(sealed).len() >= Self::FRAME {
                 let taken = if shared.is_empty() && (is_last || text.len() >= S::TEXT_MAX) {
-                    let partial = if is_last { 0 } else { text.len() % S::TEXT_MAX };
-                    Self::seal_into(sealer, &text[..text.len() - partial], sealed)
+                    let partial = match is_last {
+                        true => None,
+                        false => text.len().checked_rem(S::TEXT_MAX),
+                    };
+                    let length = text.len().saturating_sub(partial.unwrap_or(0));
+                    Self::seal_into(sealer, text.split_at(length).0, sealed)
                 } else {
-                    let taken = text.len().min(S::TEXT_MAX - shared.filled().len());
-                    shared.push(&text[..taken]);
+                    let room = S::TEXT_MAX.saturating_sub(shared.filled().len());
+                    let taken = text.len().min(room);
+                    shared.push(text.split_at(taken).0);
                     if shared.filled().len() == S::TEXT_MAX {
                         Self::seal_into(sealer, shared.filled(), sealed);
                         shared.clear();
                     }
                     taken
                 };
-                count += taken;
-                text = &text[taken..];
+                count = taken.saturating_add(count);
+                (_, text) = text.split_at(taken);
             }
         }
         Self::seal_into(sealer, shared.filled(), sealed);
@@ -147,8 +152,8 @@ impl<S: Seal> Writer<S> {
     /// What is free of the batch, so that there is always room for a goodbye.
     fn room(sealed: &mut Buffer) -> &mut [u8] {
         let room = sealed.room();
-        let spare = LARGE - Self::BATCH;
+        let spare = const { LARGE - Self::BATCH };
         let count = room.len().saturating_sub(spare);
-        &mut room[..count]
+        room.split_at_mut(count).0
     }
 }

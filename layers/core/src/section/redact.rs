@@ -1,5 +1,10 @@
 //! What of a section may be shown.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "sums of lengths within one text"
+)]
+
 use std::ops::Range;
 
 /// The mark of what was left out.
