@@ -137,19 +137,21 @@ impl Decompressor {
         let (target, is_probe) = match room {
             0 => (&mut probe[..], true),
             room => {
-                let length = output.len().min(room);
-                (&mut output[..length], false)
+                let (target, _) = output.split_at_mut(output.len().min(room));
+                (target, false)
             }
         };
         let (read, written, is_end) = self.run(input, target)?;
-        self.read += read as u64;
+        self.read = self.read.saturating_add(read as u64);
         if is_probe && written > 0 {
             self.limits.room(self.read, self.written)?;
-            output[..written].copy_from_slice(&probe[..written]);
+            for (to, byte) in output.iter_mut().zip(probe) {
+                *to = byte;
+            }
         }
-        self.written += written as u64;
+        self.written = self.written.saturating_add(written as u64);
         self.empty = match written {
-            0 => self.empty + read as u64,
+            0 => self.empty.saturating_add(read as u64),
             _ => 0,
         };
         if self.empty > EMPTY_MAX {

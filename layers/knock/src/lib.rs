@@ -75,6 +75,17 @@
 //! such.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// Whatever comes from outside, it is an error at worst.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]

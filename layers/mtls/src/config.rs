@@ -36,6 +36,10 @@ impl Credentials {
     }
 
     /// To meet the holder of `key`.
+    #[expect(
+        clippy::expect_used,
+        reason = "all providers here have what TLS 1.3 needs"
+    )]
     pub(crate) fn client(&self, key: PublicKey) -> Arc<ClientConfig> {
         let mut config = ClientConfig::builder_with_provider(self.crypto.clone())
             .with_protocol_versions(&[&TLS13])
@@ -52,6 +56,10 @@ impl Credentials {
     }
 
     /// To be met by the holder of `key`, or by anybody. Nothing of one connection serves another one.
+    #[expect(
+        clippy::expect_used,
+        reason = "all providers here have what TLS 1.3 needs"
+    )]
     pub(crate) fn server(&self, key: Option<PublicKey>) -> Arc<ServerConfig> {
         let mut config = ServerConfig::builder_with_provider(self.crypto.clone())
             .with_protocol_versions(&[&TLS13])

@@ -31,6 +31,18 @@
 //! # }
 //! ```
 
+// Whatever comes from outside, it is an error at worst.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
+
 use tower_layer::Layer;
 use tower_multiserver_core::{
     Connection, Error, ErrorKind, Io, PublicKey, RemoteKey, Role, Scope, Section, Transform,

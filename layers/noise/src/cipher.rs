@@ -22,6 +22,7 @@ mod with_dryoc {
     use super::{Key, Nonce};
 
     /// Encrypts `text` into `sealed`, which is longer by [`TAG`](super::TAG).
+    #[expect(clippy::expect_used, reason = "the buffers have the right lengths")]
     pub(crate) fn seal(key: &Key, nonce: &Nonce, ad: &[u8], text: &[u8], sealed: &mut [u8]) {
         crypto_aead_chacha20poly1305_ietf_encrypt(sealed, text, Some(ad), nonce, key).expect(
             "there is room for the tag, and no text is as long as the cipher's limit of 256 GiB",
@@ -49,6 +50,7 @@ mod with_rust_crypto {
     use super::{Key, Nonce, TAG};
 
     /// Encrypts `text` into `sealed`, which is longer by [`TAG`].
+    #[expect(clippy::expect_used, reason = "the buffers have the right lengths")]
     pub(crate) fn seal(key: &Key, nonce: &Nonce, ad: &[u8], text: &[u8], sealed: &mut [u8]) {
         let (sealed, tag) = sealed.split_at_mut(text.len());
         let buffer = InOutBuf::new(text, sealed).expect("they are of one length");

@@ -15,8 +15,9 @@ const REKEY_NONCE: u64 = u64::MAX;
 
 /// Seals `text`, and says how much of `out` that takes: [`TAG`] bytes more than the text.
 pub(crate) fn seal(key: &[u8; 32], nonce: u64, ad: &[u8], text: &[u8], out: &mut [u8]) -> usize {
-    let length = text.len() + TAG;
-    cipher::seal(key, &expand(nonce), ad, text, &mut out[..length]);
+    let length = text.len().saturating_add(TAG);
+    let (sealed, _) = out.split_at_mut(length);
+    cipher::seal(key, &expand(nonce), ad, text, sealed);
     length
 }
 
@@ -30,7 +31,9 @@ pub(crate) fn open(key: &[u8; 32], nonce: u64, ad: &[u8], sealed: &[u8], text: &
 pub(crate) fn rekey(key: &[u8; 32]) -> Secret {
     let mut sealed = Zeroizing::new([0; 32 + TAG]);
     seal(key, REKEY_NONCE, &[], &[0; 32], &mut *sealed);
-    Zeroizing::new(*sealed.first_chunk().expect("48 bytes hold 32"))
+    let mut next = Secret::default();
+    next.copy_from_slice(sealed.split_at(32).0);
+    next
 }
 
 /// The X25519 public key of `secret` (RFC 7748).

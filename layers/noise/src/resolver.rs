@@ -62,7 +62,10 @@ struct Rng(Option<Secret>);
 impl Random for Rng {
     fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), Error> {
         match &self.0 {
-            Some(fixed) => dest.copy_from_slice(&fixed[..dest.len()]),
+            Some(fixed) => {
+                let fixed = fixed.get(..dest.len()).ok_or(Error::Rng)?;
+                dest.copy_from_slice(fixed);
+            }
             None => getrandom::fill(dest).map_err(|_| Error::Rng)?,
         }
         Ok(())
@@ -111,7 +114,7 @@ impl Dh for X25519 {
     fn dh(&self, public: &[u8], out: &mut [u8]) -> Result<(), Error> {
         let public = public.first_chunk().ok_or(Error::Input)?;
         let shared = crypto::shared(&self.secret, public).ok_or(Error::Dh)?;
-        out[..32].copy_from_slice(&*shared);
+        *out.first_chunk_mut().ok_or(Error::Input)? = *shared;
         Ok(())
     }
 }
@@ -173,12 +176,12 @@ impl Hash for Hasher {
     }
 
     fn result(&mut self, out: &mut [u8]) {
-        out[..32].copy_from_slice(&std::mem::take(&mut self.0).finalize());
+        put(&std::mem::take(&mut self.0).finalize().into(), out);
     }
 
     // The trait's own leave copies of the keys behind.
     fn hmac(&mut self, key: &[u8], data: &[u8], out: &mut [u8]) {
-        hmac(key, &[data], out);
+        put(&hmac(key, &[data]), out);
     }
 
     fn hkdf(
@@ -190,23 +193,30 @@ impl Hash for Hasher {
         out2: &mut [u8],
         out3: &mut [u8],
     ) {
-        let mut key = Secret::default();
-        hmac(chaining_key, &[material], &mut *key);
-        hmac(&*key, &[&[1]], out1);
+        let key = hmac(chaining_key, &[material]);
+        let first = hmac(&*key, &[&[1]]);
+        put(&first, out1);
         if outputs >= 2 {
-            hmac(&*key, &[&out1[..32], &[2]], out2);
-        }
-        if outputs >= 3 {
-            hmac(&*key, &[&out2[..32], &[3]], out3);
+            let second = hmac(&*key, &[&*first, &[2]]);
+            put(&second, out2);
+            if outputs >= 3 {
+                put(&hmac(&*key, &[&*second, &[3]]), out3);
+            }
         }
     }
 }
 
-fn hmac(key: &[u8], data: &[&[u8]], out: &mut [u8]) {
+/// Puts a hash into a buffer of snow's, which is as long as the longest of all hashes.
+fn put(hash: &[u8; 32], out: &mut [u8]) {
+    let (out, _) = out.split_at_mut(hash.len());
+    out.copy_from_slice(hash);
+}
+
+#[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+fn hmac(key: &[u8], data: &[&[u8]]) -> Secret {
     let mut hmac = Hmac::<Sha256>::new_from_slice(key).expect("a key may have any length");
     for part in data {
         hmac.update(part);
     }
-    let code = Zeroizing::new(<[u8; 32]>::from(hmac.finalize().into_bytes()));
-    out[..32].copy_from_slice(&*code);
+    Zeroizing::new(hmac.finalize().into_bytes().into())
 }

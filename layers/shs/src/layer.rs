@@ -136,7 +136,8 @@ impl<A: Authorize> ShsLayer<A> {
             connection
                 .get_mut()
                 .greet(|sealer, out| {
-                    out[..HEADER].copy_from_slice(&sealer.seal_nothing());
+                    let (out, _) = out.split_at_mut(HEADER);
+                    out.copy_from_slice(&sealer.seal_nothing());
                     HEADER
                 })
                 .await;

@@ -20,6 +20,7 @@ mod with_dryoc {
     use super::{Key, Nonce, Tag};
 
     /// Encrypts `text` into `sealed`, which is as long.
+    #[expect(clippy::expect_used, reason = "the buffers have the right lengths")]
     pub(crate) fn seal(key: &Key, nonce: &Nonce, text: &[u8], sealed: &mut [u8]) -> Tag {
         let mut tag = Tag::default();
         crypto_secretbox_detached(sealed, &mut tag, text, nonce, key)

@@ -17,6 +17,17 @@
 //! | `aws-lc-rs` | `Provider::AWS_LC_RS`, a further choice of cryptography |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// Whatever comes from outside, it is an error at worst.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 
 mod provider;
 

@@ -58,7 +58,7 @@ impl Reader {
     /// Decodes into `buf`, which has room, some of what has arrived.
     pub(super) fn deliver(&mut self, buf: &mut ReadBuf<'_>) -> Result<Delivery, CompressionError> {
         let room = buf.remaining().min(DELIVERY);
-        let arrived = &self.arrived[self.filled.clone()];
+        let arrived = self.arrived.get(self.filled.clone()).unwrap_or_default();
         let decoded = self
             .decompressor
             .decode(arrived, buf.initialize_unfilled_to(room));
@@ -68,7 +68,8 @@ impl Reader {
         }
         let decoded = decoded?;
         buf.advance(decoded.written);
-        self.filled.start = self.filled.end.min(self.filled.start + decoded.read);
+        let start = self.filled.start.saturating_add(decoded.read);
+        self.filled.start = start.min(self.filled.end);
         Ok(match decoded.next {
             _ if decoded.written > 0 => Delivery::Some,
             Next::Nothing => Delivery::End,

@@ -54,14 +54,14 @@ impl Writer {
         self.is_flushed = false;
         let mut left = TURN;
         for text in texts {
-            let mut text = &text[..text.len().min(left)];
+            let mut text = text.get(..left).unwrap_or(text);
             while !text.is_empty() && self.filled.len() < LEAVING {
                 let (compressor, room) = self.room();
                 let (read, written) = compressor.encode(text, room)?;
-                self.filled.end += written;
-                text = &text[read..];
-                left -= read;
-                if read + written == 0 {
+                self.filled.end = self.filled.end.saturating_add(written);
+                (_, text) = text.split_at(read);
+                left = left.saturating_sub(read);
+                if (read, written) == (0, 0) {
                     return Err(io::Error::other("the compressor takes nothing"));
                 }
             }
@@ -69,7 +69,7 @@ impl Writer {
                 break;
             }
         }
-        Ok(TURN - left)
+        Ok(TURN.saturating_sub(left))
     }
 
     /// Sends all that is compressed, and what is left of a flush that was given up.
@@ -95,10 +95,10 @@ impl Writer {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         while !self.filled.is_empty() {
-            let leaving = &self.leaving[self.filled.clone()];
+            let leaving = self.leaving.get(self.filled.clone()).unwrap_or_default();
             match ready!(io.as_mut().poll_write(cx, leaving))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                count => self.filled.start += count,
+                count => self.filled.start = self.filled.start.saturating_add(count),
             }
         }
         self.filled = 0..0;
@@ -147,6 +147,7 @@ impl Writer {
         if self.leaving.is_empty() {
             self.leaving = vec![0; LEAVING].into();
         }
-        (&mut self.compressor, &mut self.leaving[self.filled.end..])
+        let (_, room) = self.leaving.split_at_mut(self.filled.end);
+        (&mut self.compressor, room)
     }
 }

@@ -70,8 +70,9 @@ impl Client {
         } = self;
         state.read::<0>(hello, HandshakeError::BadHello)?;
         let mut proof = Zeroizing::new([0; 96]);
-        proof[..32].copy_from_slice(identity.public_key().as_bytes());
-        proof[32..].copy_from_slice(&identity.sign(&state.signed_by_client()));
+        let (key, signature) = proof.split_at_mut(32);
+        key.copy_from_slice(identity.public_key().as_bytes());
+        signature.copy_from_slice(&identity.sign(&state.signed_by_client()));
         let auth = state.write(&*proof, HandshakeError::BadHello)?;
         let (sending, receiving) = state.split();
         let outcome = Outcome {

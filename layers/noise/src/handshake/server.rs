@@ -66,9 +66,10 @@ impl ServerAuth {
         let mut state = self.state;
         let signed = state.signed_by_client();
         let proof = state.read::<96>(auth, HandshakeError::BadAuth)?;
-        let (key, signature) = proof.split_first_chunk().expect("96 bytes hold 32");
+        let (Some(key), Some(signature)) = (proof.first_chunk(), proof.last_chunk()) else {
+            return Err(HandshakeError::BadAuth);
+        };
         let client = PublicKey::from_bytes(*key);
-        let signature = signature.first_chunk().expect("96 bytes are 32 and 64");
         let is_its_static = match (client.to_x25519(), state.peer()) {
             (Some(curved), Some(peer)) => curved == peer,
             _ => false,

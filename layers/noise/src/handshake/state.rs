@@ -24,9 +24,7 @@ impl State {
         let state = builder(resolver, app_key, secret, &prologue)
             .and_then(|builder| builder.remote_public_key(curved))
             .and_then(Builder::build_initiator);
-        Self(Box::new(
-            state.expect("all that the pattern needs is there"),
-        ))
+        Self::of(state)
     }
 
     /// That of the server with this key.
@@ -39,9 +37,13 @@ impl State {
         let prologue = prologue(key);
         let state =
             builder(resolver, app_key, secret, &prologue).and_then(Builder::build_responder);
-        Self(Box::new(
-            state.expect("all that the pattern needs is there"),
-        ))
+        Self::of(state)
+    }
+
+    #[expect(clippy::expect_used, reason = "nothing of it depends on the peer")]
+    fn of(built: Result<HandshakeState, snow::Error>) -> Self {
+        let state = built.expect("all that the pattern needs is there");
+        Self(Box::new(state))
     }
 
     /// Makes the next message, which takes `N` bytes. `error` is what to say where that cannot be.

@@ -59,7 +59,7 @@ impl TransportKey {
 
     fn advance(&mut self) {
         // It would take centuries to come to its end.
-        self.nonce += 1;
+        self.nonce = self.nonce.saturating_add(1);
         if self.nonce.is_multiple_of(self.rekey_after) {
             let key = crypto::rekey(&self.key);
             self.key.copy_from_slice(&*key);

@@ -66,11 +66,13 @@ impl Opener {
             next: Next::Call,
         };
         loop {
+            let (_, sealed) = sealed.split_at(done.read);
+            let (_, text) = text.split_at_mut(done.written);
             done.next = match self.state {
-                State::Open => match self.frame(&sealed[done.read..], &mut text[done.written..]) {
+                State::Open => match self.frame(sealed, text) {
                     Ok((read, written)) => {
-                        done.read += read;
-                        done.written += written;
+                        done.read = done.read.saturating_add(read);
+                        done.written = done.written.saturating_add(written);
                         continue;
                     }
                     Err(next) => next,
@@ -109,12 +111,12 @@ impl Opener {
         };
         let length = usize::from(u16::from_be_bytes(*length));
         // Before anything is waited for.
-        match length {
-            ..TAG => return Err(self.fail(FrameError::TooShort)),
-            TAG..=MESSAGE_MAX => {}
-            _ => return Err(self.fail(FrameError::TooLong)),
+        let Some(count) = length.checked_sub(TAG) else {
+            return Err(self.fail(FrameError::TooShort));
+        };
+        if length > MESSAGE_MAX {
+            return Err(self.fail(FrameError::TooLong));
         }
-        let count = length - TAG;
         let (Some(message), text) = (rest.get(..length), text.get_mut(..count)) else {
             return Err(Next::Sealed);
         };

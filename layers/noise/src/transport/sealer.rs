@@ -25,14 +25,16 @@ impl Sealer {
     pub fn seal(&mut self, text: &[u8], out: &mut [u8]) -> Sealed {
         let mut done = Sealed::default();
         loop {
-            let (text, out) = (&text[done.read..], &mut out[done.written..]);
+            let (_, text) = text.split_at(done.read);
+            let (_, out) = out.split_at_mut(done.written);
             let room = out.len().saturating_sub(OVERHEAD);
             let length = text.len().min(TEXT_MAX).min(room);
             if length == 0 {
                 return done;
             }
-            done.written += self.frame(&text[..length], out);
-            done.read += length;
+            let (text, _) = text.split_at(length);
+            done.written = done.written.saturating_add(self.frame(text, out));
+            done.read = done.read.saturating_add(length);
         }
     }
 
@@ -47,7 +49,7 @@ impl Sealer {
         let (length, message) = out.split_at_mut(LENGTH);
         let count = self.0.seal(text, message);
         length.copy_from_slice(&(count as u16).to_be_bytes());
-        LENGTH + count
+        count.saturating_add(LENGTH)
     }
 }
 
@@ -61,7 +63,8 @@ impl Seal for Sealer {
     }
 
     fn goodbye(self, out: &mut [u8]) -> usize {
-        out[..OVERHEAD].copy_from_slice(&self.goodbye());
+        let (out, _) = out.split_at_mut(OVERHEAD);
+        out.copy_from_slice(&self.goodbye());
         OVERHEAD
     }
 }

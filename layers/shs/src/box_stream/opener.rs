@@ -71,9 +71,10 @@ impl Opener {
             written: 0,
             next: Next::Call,
         };
-        let turn = self.empty + EMPTY_TURN;
+        let turn = self.empty.saturating_add(EMPTY_TURN);
         while self.empty < turn {
-            let (sealed, text) = (&sealed[done.read..], &mut text[done.written..]);
+            let (_, sealed) = sealed.split_at(done.read);
+            let (_, text) = text.split_at_mut(done.written);
             match self.state {
                 State::Header => {
                     let Some((header, _)) = sealed.split_first_chunk() else {
@@ -81,7 +82,7 @@ impl Opener {
                         return Ok(done);
                     };
                     self.header(header);
-                    done.read += HEADER;
+                    done.read = done.read.saturating_add(HEADER);
                 }
                 State::Body { length, tag } => {
                     done.next = match (sealed.get(..length), text.get_mut(..length)) {
@@ -90,8 +91,8 @@ impl Opener {
                         (Some(sealed), Some(text)) => {
                             self.body(&tag, sealed, text);
                             if let State::Header = self.state {
-                                done.read += length;
-                                done.written += length;
+                                done.read = done.read.saturating_add(length);
+                                done.written = done.written.saturating_add(length);
                             }
                             continue;
                         }
@@ -132,20 +133,18 @@ impl Opener {
     }
 
     fn header(&mut self, header: &[u8; HEADER]) {
-        let (tag, sealed) = header.split_first_chunk().expect("34 bytes hold 16");
         let mut plain = [0; 18];
-        self.state = if !self.key.open(tag, sealed, &mut plain) {
+        let parts = header.split_first_chunk();
+        let is_right = parts.is_some_and(|(tag, sealed)| self.key.open(tag, sealed, &mut plain));
+        self.state = if !is_right {
             State::Failed(BoxStreamError::Forged)
         } else if plain == [0; 18] {
             State::Ended
         } else {
             self.key.advance(1);
-            let ([high, low], tag) = plain.split_first_chunk().expect("18 bytes hold 2");
-            match u16::from_be_bytes([*high, *low]).into() {
-                length @ 0..=BODY_MAX => State::Body {
-                    length,
-                    tag: tag.try_into().expect("18 bytes are 2 and 16"),
-                },
+            let [high, low, tag @ ..] = plain;
+            match u16::from_be_bytes([high, low]).into() {
+                length @ 0..=BODY_MAX => State::Body { length, tag },
                 _ => State::Failed(BoxStreamError::TooLong),
             }
         };
@@ -159,7 +158,7 @@ impl Opener {
         // Only now: a forged box must not move the nonce.
         self.key.advance(1);
         self.empty = match sealed.len() {
-            0 => self.empty + 1,
+            0 => self.empty.saturating_add(1),
             _ => 0,
         };
         self.state = match self.empty {

@@ -25,7 +25,8 @@ impl Sealer {
     pub fn seal(&mut self, text: &[u8], out: &mut [u8]) -> Sealed {
         let mut done = Sealed::default();
         loop {
-            let (text, out) = (&text[done.read..], &mut out[done.written..]);
+            let (_, text) = text.split_at(done.read);
+            let (_, out) = out.split_at_mut(done.written);
             let length = text
                 .len()
                 .min(BODY_MAX)
@@ -33,8 +34,10 @@ impl Sealer {
             if length == 0 {
                 return done;
             }
-            done.written += self.frame(&text[..length], &mut out[..HEADER + length]);
-            done.read += length;
+            let (text, _) = text.split_at(length);
+            let (out, _) = out.split_at_mut(length.saturating_add(HEADER));
+            done.written = done.written.saturating_add(self.frame(text, out));
+            done.read = done.read.saturating_add(length);
         }
     }
 
@@ -81,7 +84,8 @@ impl Seal for Sealer {
     }
 
     fn goodbye(self, out: &mut [u8]) -> usize {
-        out[..HEADER].copy_from_slice(&self.goodbye());
+        let (out, _) = out.split_at_mut(HEADER);
+        out.copy_from_slice(&self.goodbye());
         HEADER
     }
 }

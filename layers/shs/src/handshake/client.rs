@@ -77,8 +77,9 @@ impl Client {
             .map_err(|_| HandshakeError::BadHello)?;
 
         let mut proof = Box::new(Zeroizing::new([0; 96]));
-        proof[..64].copy_from_slice(&identity.sign(&*secrets.signed_by_client(server)));
-        proof[64..].copy_from_slice(identity.public_key().as_bytes());
+        let (signature, key) = proof.split_at_mut(64);
+        signature.copy_from_slice(&identity.sign(&*secrets.signed_by_client(server)));
+        key.copy_from_slice(identity.public_key().as_bytes());
         let mut auth = [0; AUTH];
         let (tag, sealed) = auth.split_at_mut(16);
         // The nonce of either proof is zero: its key is of this handshake alone.
@@ -101,7 +102,9 @@ impl ClientAuth {
     ///
     /// [`BadAccept`](HandshakeError::BadAccept): send nothing more.
     pub fn receive_accept(self, accept: &[u8; ACCEPT]) -> Result<Outcome, HandshakeError> {
-        let (tag, sealed) = accept.split_first_chunk().expect("80 bytes hold 16");
+        let Some((tag, sealed)) = accept.split_first_chunk() else {
+            return Err(HandshakeError::BadAccept);
+        };
         let mut signature = Zeroizing::new([0; 64]);
         let key = self.secrets.accept_key();
         let is_opened = secretbox::open(&key, &[0; 24], tag, sealed, &mut *signature);

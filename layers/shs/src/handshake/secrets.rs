@@ -117,18 +117,22 @@ impl Secrets {
     /// What the client signs.
     pub(super) fn signed_by_client(&self, server: PublicKey) -> Zeroizing<[u8; 96]> {
         let mut text = Zeroizing::new([0; 96]);
-        text[..32].copy_from_slice(&self.app_key);
-        text[32..64].copy_from_slice(server.as_bytes());
-        text[64..].copy_from_slice(&*hash(&[&self.ab]));
+        let (app_key, rest) = text.split_at_mut(32);
+        let (key, hashed) = rest.split_at_mut(32);
+        app_key.copy_from_slice(&self.app_key);
+        key.copy_from_slice(server.as_bytes());
+        hashed.copy_from_slice(&*hash(&[&self.ab]));
         text
     }
 
     /// What the server signs; `proof` is the client's signature and key.
     pub(super) fn signed_by_server(&self, proof: &[u8; 96]) -> Zeroizing<[u8; 160]> {
         let mut text = Zeroizing::new([0; 160]);
-        text[..32].copy_from_slice(&self.app_key);
-        text[32..128].copy_from_slice(proof);
-        text[128..].copy_from_slice(&*hash(&[&self.ab]));
+        let (app_key, rest) = text.split_at_mut(32);
+        let (proved, hashed) = rest.split_at_mut(96);
+        app_key.copy_from_slice(&self.app_key);
+        proved.copy_from_slice(proof);
+        hashed.copy_from_slice(&*hash(&[&self.ab]));
         text
     }
 
@@ -136,8 +140,8 @@ impl Secrets {
     pub(super) fn box_keys(&self, us: PublicKey, peer: PublicKey) -> (BoxKey, BoxKey) {
         let secret = hash(&[&*self.accept_key()]);
         let key = |to: PublicKey, mac: &[u8; 32]| {
-            let nonce = mac.first_chunk().expect("32 bytes hold 24");
-            BoxKey::new(&hash(&[&*secret, to.as_bytes()]), *nonce)
+            let [nonce @ .., _, _, _, _, _, _, _, _] = *mac;
+            BoxKey::new(&hash(&[&*secret, to.as_bytes()]), nonce)
         };
         // Each side's nonce is the code of the hello that it received.
         let sending = key(peer, &self.peer_mac);
@@ -151,12 +155,15 @@ impl Secrets {
         hash(&[&self.ephemeral_public, &self.ab])
     }
 
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
     pub(super) fn mac(&self, text: &[u8; 32]) -> [u8; 32] {
         let mut hmac =
             Hmac::<Sha512>::new_from_slice(&self.app_key).expect("a key may have any length");
         hmac.update(text);
         let code = hmac.finalize().into_bytes();
-        *code.first_chunk().expect("64 bytes hold 32")
+        let mut mac = [0; 32];
+        mac.copy_from_slice(code.split_at(32).0);
+        mac
     }
 }
 

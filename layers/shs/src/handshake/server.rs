@@ -83,18 +83,23 @@ impl ServerAuth {
             identity,
         } = self;
         let us = identity.public_key();
-        let (tag, sealed) = auth.split_first_chunk().expect("112 bytes hold 16");
+        let Some((tag, sealed)) = auth.split_first_chunk() else {
+            return Err(HandshakeError::BadAuth);
+        };
         let mut proof = Box::new(Zeroizing::new([0; 96]));
         let is_opened = secretbox::open(&secrets.auth_key(), &[0; 24], tag, sealed, &mut **proof);
         if !is_opened {
             // A signature of nobody, so that the work below is the same: a point, a number below the group's order, a key.
+            let proof: &mut [u8; 96] = &mut proof;
             proof[..32].copy_from_slice(us.as_bytes());
             proof[32..64].copy_from_slice(&*secrets.decoy());
             proof[63] &= 0x0f;
             proof[64..].copy_from_slice(us.as_bytes());
         }
-        let (signature, key) = proof.split_first_chunk().expect("96 bytes hold 64");
-        let client = PublicKey::from_bytes(*key.first_chunk().expect("96 bytes are 64 and 32"));
+        let (Some(signature), Some(key)) = (proof.first_chunk(), proof.last_chunk()) else {
+            return Err(HandshakeError::BadAuth);
+        };
+        let client = PublicKey::from_bytes(*key);
         let is_signed = client.verify(&*secrets.signed_by_client(us), signature);
         let is_shared = match client.to_x25519() {
             Some(curved) => secrets.with_client(&curved).is_ok(),
