@@ -4,6 +4,13 @@
 #[cfg(feature = "serde")]
 pub mod config;
 pub mod dial;
+#[cfg(any(
+    feature = "hyperswarm",
+    feature = "peer-socket",
+    feature = "rn-channel",
+    feature = "ws"
+))]
+mod fits;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;

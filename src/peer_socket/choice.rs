@@ -110,7 +110,10 @@ impl Chosen {
 
 impl User {
     fn new(all: &Arc<Chosen>, peer: PublicKey) -> Self {
-        lock(&all.peers).entry(peer).or_default().users += 1;
+        let mut peers = lock(&all.peers);
+        let users = &mut peers.entry(peer).or_default().users;
+        *users = users.saturating_add(1);
+        drop(peers);
         Self {
             all: all.clone(),
             peer,
@@ -130,7 +133,7 @@ impl User {
             drop(peers);
             return None;
         }
-        peer.serial += 1;
+        peer.serial = peer.serial.wrapping_add(1);
         let serial = peer.serial;
         peer.chosen = Some(serial);
         drop(peers);
@@ -142,7 +145,7 @@ impl Drop for User {
     fn drop(&mut self) {
         let mut peers = lock(&self.all.peers);
         if let Some(peer) = peers.get_mut(&self.peer) {
-            peer.users -= 1;
+            peer.users = peer.users.saturating_sub(1);
             if peer.users == 0 {
                 peers.remove(&self.peer);
             }

@@ -10,6 +10,7 @@ use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{CloseReason, Message, PeerSocket};
+use crate::fits::{at_most, read_into};
 
 /// A socket as a stream of bytes: that of its messages of bytes, back to back.
 ///
@@ -62,8 +63,7 @@ impl AsyncRead for SocketIo {
                 None => return Poll::Ready(self.end()),
             }
         }
-        let count = self.rest.len().min(buf.remaining());
-        buf.put_slice(&self.rest[..count]);
+        let count = read_into(buf, &self.rest);
         self.rest.advance(count);
         Poll::Ready(Ok(()))
     }
@@ -79,10 +79,11 @@ impl AsyncWrite for SocketIo {
             return Poll::Ready(Ok(0));
         }
         ready!(self.socket.poll_ready_to_send(cx))?;
-        let count = buf.len().min(CHUNK).min(self.socket.shared().max_message());
-        let chunk = Bytes::copy_from_slice(&buf[..count]);
-        self.socket.start(Message::Bytes(chunk))?;
-        Poll::Ready(Ok(count))
+        let max = self.socket.shared().max_message().min(CHUNK);
+        let chunk = at_most(buf, max);
+        let message = Message::Bytes(Bytes::copy_from_slice(chunk));
+        self.socket.start(message)?;
+        Poll::Ready(Ok(chunk.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -57,7 +57,7 @@ impl Decoder for Lengths {
         };
         let len = usize::try_from(len).ok().filter(|len| *len <= self.max);
         let len = len.ok_or(Malformed::TooLong)?;
-        if bytes.len() - header < len {
+        if bytes.len().saturating_sub(header) < len {
             return Ok(None);
         }
         bytes.advance(header);
@@ -79,7 +79,7 @@ impl Encoder<Bytes> for Lengths {
         if frame.len() > self.max {
             return Err(Malformed::TooLong.into());
         }
-        out.reserve(varint::MAX_LEN + frame.len());
+        out.reserve(frame.len().saturating_add(varint::MAX_LEN));
         match self.prefix {
             Prefix::Varint => varint::put(out, frame.len() as u64),
             Prefix::U24 => out.extend_from_slice(&(frame.len() as u32).to_le_bytes()[..3]),

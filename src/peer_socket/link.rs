@@ -89,7 +89,8 @@ enum Out {
 
 /// Reads and writes until the connection ends, however it does.
 pub(super) async fn run(home: &Home, link: Link, entry: &LinkEntry) {
-    let max_frame = HEADER + frame::max_len(home.options.max_message.max(MAX_SESSION_DATA));
+    let max_content = home.options.max_message.max(MAX_SESSION_DATA);
+    let max_frame = frame::max_len(max_content).saturating_add(HEADER);
     let (frames, mut sink, keep_alive) = link.body.into_frames(max_frame);
     let shared = Shared {
         home,

@@ -98,7 +98,7 @@ impl MemoryHub {
             }
             let mut hash = [0; 64];
             getrandom::fill(&mut hash).map_err(std::io::Error::from)?;
-            state.serial += 1;
+            state.serial = state.serial.wrapping_add(1);
             let serial = state.serial;
             state.connected.insert(pair, serial);
             let lease = || Lease {

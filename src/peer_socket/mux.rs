@@ -172,7 +172,7 @@ impl Mux {
 
     /// The frame of a message on a channel of ours.
     pub(super) fn message(our: Number, kind: u64, payload: &[u8]) -> Bytes {
-        let mut frame = BytesMut::with_capacity(18 + payload.len());
+        let mut frame = BytesMut::with_capacity(payload.len().saturating_add(18));
         put_uint(&mut frame, our);
         put_uint(&mut frame, kind);
         frame.put_slice(payload);
@@ -189,13 +189,13 @@ impl Mux {
     pub(super) fn answer(&mut self, frame: Bytes) {
         let is_answer = true;
         self.waiting.push_back(Waiting { frame, is_answer });
-        self.answers += 1;
+        self.answers = self.answers.saturating_add(1);
     }
 
     /// A frame to be written, before any message or close.
     pub(super) fn next_frame(&mut self) -> Option<Bytes> {
         let Waiting { frame, is_answer } = self.waiting.pop_front()?;
-        self.answers -= usize::from(is_answer);
+        self.answers = self.answers.saturating_sub(usize::from(is_answer));
         Some(frame)
     }
 
@@ -288,9 +288,9 @@ impl Mux {
         let oldest = self
             .unanswered
             .iter()
-            .position(|our| self.ours[index_of(*our)] == Ours::ClosedUnanswered(id));
+            .position(|our| self.state(*our) == Some(&Ours::ClosedUnanswered(id)));
         if let Some(our) = oldest.and_then(|at| self.unanswered.remove(at)) {
-            self.ours[index_of(our)] = Ours::Free;
+            self.set_ours(our, Ours::Free);
             // The peer hears our close and closes it.
             return Ok(None);
         }
@@ -302,13 +302,12 @@ impl Mux {
                 handshake,
             }));
         };
-        let slot = index_of(our);
-        if !matches!(self.ours[slot], Ours::Opening(_)) {
+        if !matches!(self.state(our), Some(Ours::Opening(_))) {
             // A second one of the same id.
             self.reject(their);
             return Ok(None);
         }
-        self.ours[slot] = Ours::Open { id, their };
+        self.set_ours(our, Ours::Open { id, their });
         self.set_theirs(their, Theirs::Open { our });
         Ok(Some(Event::Opened { our, handshake }))
     }
@@ -335,11 +334,10 @@ impl Mux {
     fn closed(&mut self, their: Number) -> Option<Event> {
         let our = self.open_to(their)?;
         self.set_theirs(their, Theirs::Closed);
-        let slot = index_of(our);
-        if let Ours::Open { id, .. } = self.ours[slot] {
+        if let Some(&Ours::Open { id, .. }) = self.state(our) {
             self.by_id.remove(&id);
         }
-        self.ours[slot] = Ours::Free;
+        self.set_ours(our, Ours::Free);
         Some(Event::Closed { our })
     }
 
@@ -351,6 +349,16 @@ impl Mux {
         }
     }
 
+    fn state(&self, our: Number) -> Option<&Ours> {
+        self.ours.get(index(our)?)
+    }
+
+    fn set_ours(&mut self, our: Number, state: Ours) {
+        if let Some(slot) = index(our).and_then(|index| self.ours.get_mut(index)) {
+            *slot = state;
+        }
+    }
+
     fn set_theirs(&mut self, their: Number, state: Theirs) {
         if let Some(slot) = index(their).and_then(|index| self.theirs.get_mut(index)) {
             *slot = state;
@@ -358,17 +366,17 @@ impl Mux {
     }
 
     fn number(&mut self, state: Ours) -> Option<Number> {
-        let free = self.ours.iter().position(|ours| *ours == Ours::Free);
-        let index = match free {
-            Some(index) => index,
-            None if self.ours.len() < MAX_CHANNELS => {
-                self.ours.push(Ours::Free);
-                self.ours.len() - 1
-            }
-            None => return None,
-        };
-        self.ours[index] = state;
-        Some(index as u64 + 1)
+        // Numbered from one.
+        let mut numbered = (1..).zip(&mut self.ours);
+        if let Some((our, slot)) = numbered.find(|(_, ours)| **ours == Ours::Free) {
+            *slot = state;
+            return Some(our);
+        }
+        if self.ours.len() >= MAX_CHANNELS {
+            return None;
+        }
+        self.ours.push(state);
+        Some(self.ours.len() as Number)
     }
 
     fn open_frame(&self, our: Number, id: [u8; 32], handshake: &[u8]) -> Bytes {
@@ -392,10 +400,6 @@ fn control(kind: u8, number: Number) -> Bytes {
 /// Where a channel of this number is. None is of number zero.
 fn index(number: Number) -> Option<usize> {
     usize::try_from(number.checked_sub(1)?).ok()
-}
-
-fn index_of(our: Number) -> usize {
-    index(our).expect("our channels are numbered from one")
 }
 
 #[cfg(test)]

@@ -141,7 +141,7 @@ async fn run(home: Arc<Home>, mut links: BoxStream<'static, Link>) {
             () = home.closing.cancelled() => break,
             link = links.next(), if more => match link {
                 Some(link) => {
-                    serial += 1;
+                    serial = u64::wrapping_add(serial, 1);
                     if let Some(entry) = admit(&home, &link, serial) {
                         tasks.spawn(serve(home.clone(), link, entry));
                     }

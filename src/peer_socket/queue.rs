@@ -81,8 +81,8 @@ impl<T: Weight> Queue<T> {
             return Err(PushError::Full(item));
         }
         state.items.push_back(item);
-        state.bytes += weight;
-        state.pushed += 1;
+        state.bytes = state.bytes.saturating_add(weight);
+        state.pushed = state.pushed.saturating_add(1);
         wake(&mut state.readers);
         Ok(())
     }
@@ -102,10 +102,7 @@ impl<T: Weight> Queue<T> {
 
     pub(super) fn try_pop(&self) -> Option<T> {
         let mut state = self.lock();
-        let item = state.items.pop_front()?;
-        state.bytes -= item.weight();
-        wake(&mut state.writers);
-        Some(item)
+        state.pop()
     }
 
     /// The next item; `None` when there are no more and the queue is closed.
@@ -114,12 +111,8 @@ impl<T: Weight> Queue<T> {
             return Poll::Ready(Some(item));
         }
         let mut state = self.lock();
-        match state.items.pop_front() {
-            Some(item) => {
-                state.bytes -= item.weight();
-                wake(&mut state.writers);
-                Poll::Ready(Some(item))
-            }
+        match state.pop() {
+            Some(item) => Poll::Ready(Some(item)),
             None if state.closed => Poll::Ready(None),
             None => {
                 register(&mut state.readers, cx);
@@ -136,7 +129,7 @@ impl<T: Weight> Queue<T> {
     /// So many more of those that came out are done with.
     pub(super) fn done(&self, count: u64) {
         let mut state = self.lock();
-        state.done += count;
+        state.done = state.done.saturating_add(count);
         wake(&mut state.flushers);
     }
 
@@ -176,13 +169,23 @@ impl<T: Weight> Queue<T> {
     }
 
     fn has_room(&self, state: &State<T>, weight: usize) -> bool {
-        state.items.is_empty()
-            || (state.items.len() < self.max_items && state.bytes + weight <= self.max_bytes)
+        let bytes = state.bytes.saturating_add(weight);
+        state.items.is_empty() || (state.items.len() < self.max_items && bytes <= self.max_bytes)
     }
 
     /// The state is whole whenever the lock is free, also after a panic.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Weight> State<T> {
+    /// Takes an item out, so that there is room.
+    fn pop(&mut self) -> Option<T> {
+        let item = self.items.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(item.weight());
+        wake(&mut self.writers);
+        Some(item)
     }
 }
 

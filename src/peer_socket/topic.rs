@@ -93,8 +93,7 @@ impl Topic {
 
     /// The id of its channel on one connection. Who does not know the topic does not learn it, nor can open the channel.
     pub(super) fn channel_id(&self, handshake_hash: &[u8; 64]) -> [u8; 32] {
-        let mut mac = Blake2bMac::<U32>::new_from_slice(handshake_hash)
-            .expect("BLAKE2b takes keys of up to 64 bytes");
+        let mut mac = Blake2bMac::<U32>::new(handshake_hash.into());
         mac.update(&self.0);
         mac.finalize_fixed().into()
     }

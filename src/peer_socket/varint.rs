@@ -28,17 +28,14 @@ pub(super) fn take(bytes: &mut impl Buf) -> Result<u64, Malformed> {
 
 /// The integer at the start and how many bytes it has, or `None` where more bytes must come.
 pub(super) fn peek(bytes: &[u8]) -> Result<Option<(u64, usize)>, Malformed> {
-    let mut value = 0_u64;
-    for (index, byte) in bytes.iter().take(MAX_LEN).enumerate() {
-        let bits = u64::from(byte & 0x7f);
-        let shifted = bits << (7 * index);
-        if shifted >> (7 * index) != bits {
-            return Err(Malformed::Frame);
-        }
-        value |= shifted;
+    let (mut value, mut place) = (0_u64, 1_u64);
+    for (len, byte) in (1..=MAX_LEN).zip(bytes) {
+        let bits = u64::from(byte & 0x7f).checked_mul(place);
+        value |= bits.ok_or(Malformed::Frame)?;
         if byte & 0x80 == 0 {
-            return Ok(Some((value, index + 1)));
+            return Ok(Some((value, len)));
         }
+        place <<= 7;
     }
     match bytes.len() < MAX_LEN {
         true => Ok(None),

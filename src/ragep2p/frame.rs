@@ -46,8 +46,7 @@ impl Header {
     }
 
     pub(super) fn decode(bytes: &[u8; HEADER_LEN]) -> Result<Self, Violation> {
-        let [frame, rest @ ..] = bytes;
-        let (stream, len) = rest.split_at(32);
+        let [frame, stream @ .., len_a, len_b, len_c, len_d] = *bytes;
         Ok(Self {
             frame: match frame {
                 1 => FrameType::Open,
@@ -55,10 +54,10 @@ impl Header {
                 3 => FrameType::Message,
                 4 => FrameType::Request,
                 5 => FrameType::Response,
-                unknown => return Err(Violation::UnknownFrame(*unknown)),
+                unknown => return Err(Violation::UnknownFrame(unknown)),
             },
-            stream: StreamId::from_bytes(stream.try_into().expect("it is 32 bytes long")),
-            len: u32::from_be_bytes(len.try_into().expect("it is 4 bytes long")),
+            stream: StreamId::from_bytes(stream),
+            len: u32::from_be_bytes([len_a, len_b, len_c, len_d]),
         })
     }
 }

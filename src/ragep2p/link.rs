@@ -3,12 +3,17 @@
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
 
-use std::{fmt, io, pin::pin, time::Duration};
+use std::{
+    fmt,
+    io::{self, Write as _},
+    pin::pin,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, ReadHalf, WriteHalf, split},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -102,7 +107,7 @@ pub(super) async fn run(peer: &Peer, connection: Connection, cancel: &Cancellati
 
 /// Writes what the streams have, until there are none: then what had been taken of them is written still.
 async fn write(peer: &Peer, to: &mut WriteHalf<Connection>) -> Result<Ended, Ended> {
-    let mut repeat = pin!(sleep_until(Instant::now() + REPEAT_AFTER));
+    let mut repeat = pin!(sleep(REPEAT_AFTER));
     let mut repeated = false;
     let mut batch = Vec::with_capacity(BATCH);
     loop {
@@ -131,7 +136,7 @@ async fn write(peer: &Peer, to: &mut WriteHalf<Connection>) -> Result<Ended, End
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
         peer.metrics
             .written
-            .increment((batch.len() + rest.len()) as u64);
+            .increment(batch.len().saturating_add(rest.len()) as u64);
         batch.clear();
     }
 }
@@ -157,7 +162,7 @@ fn collect(peer: &Peer, batch: &mut Vec<u8>) -> Bytes {
         ) {
             peer.metrics.message_bytes.record(header.len);
         }
-        let fits = payload.len().min(BATCH - batch.len());
+        let fits = payload.len().min(BATCH.saturating_sub(batch.len()));
         batch.extend_from_slice(&payload.split_to(fits));
         if !payload.is_empty() {
             return payload;
@@ -243,13 +248,11 @@ impl Reader<'_> {
 
     async fn array<const N: usize>(&mut self) -> io::Result<[u8; N]> {
         let mut bytes = [0; N];
-        let mut filled = 0;
-        while filled < N {
-            let available = self.available().await?;
-            let count = available.len().min(N - filled);
-            bytes[filled..filled + count].copy_from_slice(&available[..count]);
+        let mut room = bytes.as_mut_slice();
+        while !room.is_empty() {
+            // As much as there is room for.
+            let count = room.write(self.available().await?)?;
             self.io.consume(count);
-            filled += count;
         }
         self.peer.metrics.read_processed.increment(N as u64);
         Ok(bytes)
@@ -258,16 +261,18 @@ impl Reader<'_> {
     /// Takes memory as the bytes come: at first no more than is read at once, whatever the header says.
     async fn payload(&mut self, len: usize) -> io::Result<Vec<u8>> {
         let mut payload = Vec::with_capacity(len.min(READ_BUFFER));
-        while payload.len() < len {
-            let left = len - payload.len();
+        let mut left = len;
+        while left > 0 {
             let available = self.available().await?;
-            let count = available.len().min(left);
-            if payload.len() + count > payload.capacity() {
+            let available = available.get(..left).unwrap_or(available);
+            let count = available.len();
+            if payload.capacity().saturating_sub(payload.len()) < count {
                 // Twice what has come, but never more than will.
                 payload.reserve_exact(payload.len().max(count).min(left));
             }
-            payload.extend_from_slice(&available[..count]);
+            payload.extend_from_slice(available);
             self.io.consume(count);
+            left = left.saturating_sub(count);
         }
         self.peer.metrics.read_processed.increment(len as u64);
         Ok(payload)
@@ -277,7 +282,7 @@ impl Reader<'_> {
         while len > 0 {
             let count = self.available().await?.len().min(len);
             self.io.consume(count);
-            len -= count;
+            len = len.saturating_sub(count);
         }
         Ok(())
     }

@@ -174,8 +174,12 @@ impl Metered {
         if !meter.take(bytes) {
             return Err(Violation::RateExceeded);
         }
-        let raw = self.0.raw.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
-        let allowed = OVERHEAD_FACTOR * self.0.content.load(Ordering::Relaxed) + FREE_OVERHEAD;
+        let before = self.0.raw.fetch_add(bytes as u64, Ordering::Relaxed);
+        let raw = before.saturating_add(bytes as u64);
+        let content = self.0.content.load(Ordering::Relaxed);
+        let allowed = content
+            .saturating_mul(OVERHEAD_FACTOR)
+            .saturating_add(FREE_OVERHEAD);
         match self.0.bounds_overhead.load(Ordering::Relaxed) && raw > allowed {
             true => Err(Violation::Overhead),
             false => Ok(()),
@@ -221,7 +225,7 @@ impl<I: AsyncRead> AsyncRead for MeterIo<I> {
         let before = buf.filled().len();
         ready!(this.io.poll_read(cx, buf))?;
         if let Some((meter, metered)) = this.counts {
-            let received = metered.receive(meter, buf.filled().len() - before);
+            let received = metered.receive(meter, buf.filled().len().saturating_sub(before));
             received.map_err(io::Error::other)?;
         }
         Poll::Ready(Ok(()))

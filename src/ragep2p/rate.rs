@@ -76,12 +76,9 @@ impl TokenBucket {
     pub fn take(&mut self, tokens: u32, now: Instant) -> bool {
         self.update(now);
         let wanted = u64::from(tokens) * NANO;
-        let allowed = wanted <= self.nanotokens;
-        self.nanotokens = match allowed {
-            true => self.nanotokens - wanted,
-            false => 0,
-        };
-        allowed
+        let left = self.nanotokens.checked_sub(wanted);
+        self.nanotokens = left.unwrap_or_default();
+        left.is_some()
     }
 
     /// Gives some. There may be more than the capacity until time next counts.
@@ -101,7 +98,8 @@ impl TokenBucket {
         let elapsed = now.saturating_duration_since(self.updated);
         // In whole microseconds; what is left of one counts the next time.
         let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-        self.updated += Duration::from_micros(micros);
+        let updated = self.updated.checked_add(Duration::from_micros(micros));
+        self.updated = updated.unwrap_or(now);
         // A thousandth of a token per second is a billionth per microsecond.
         let more = micros.saturating_mul(self.millitokens_per_second);
         self.nanotokens = self.nanotokens.saturating_add(more).min(self.most());

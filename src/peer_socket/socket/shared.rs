@@ -58,7 +58,8 @@ pub(in crate::peer_socket) struct Outgoing(pub(in crate::peer_socket) Frame);
 impl Weight for Frame {
     fn weight(&self) -> usize {
         let content_type = self.content_type.as_ref().map_or(0, String::len);
-        ITEM + self.content.len() + content_type
+        let content = self.content.len().saturating_add(content_type);
+        content.saturating_add(ITEM)
     }
 }
 

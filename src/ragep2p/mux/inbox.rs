@@ -131,7 +131,7 @@ impl Mux {
     }
 
     fn count_control_frame(&mut self) -> Result<(), Violation> {
-        self.control_frames += 1;
+        self.control_frames = self.control_frames.saturating_add(1);
         match self.control_frames > MAX_CONTROL_FRAMES {
             true => Err(Violation::TooManyControlFrames),
             false => Ok(()),

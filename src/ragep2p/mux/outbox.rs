@@ -148,6 +148,10 @@ impl Outbound {
 }
 
 impl OutFrame {
+    #[expect(
+        clippy::expect_used,
+        reason = "what is longer was refused when it was to be queued"
+    )]
     fn new(frame: FrameType, stream: StreamId, request: Option<RequestId>, payload: Bytes) -> Self {
         let len = u32::try_from(payload.len()).expect("it is at most MAX_MESSAGE_LEN");
         let header = Header { frame, stream, len };
@@ -224,8 +228,9 @@ impl Ready {
 impl Set {
     fn insert(&mut self, id: StreamId) {
         self.places.entry(id).or_insert_with(|| {
+            let place = self.ids.len();
             self.ids.push(id);
-            self.ids.len() - 1
+            place
         });
     }
 

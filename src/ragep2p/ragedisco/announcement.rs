@@ -107,8 +107,9 @@ impl Unverified {
 }
 
 /// What is signed. All numbers are little endian.
+#[expect(clippy::expect_used, reason = "10 endpoints of 53 bytes at most")]
 fn digest(endpoints: &Endpoints, counter: u64) -> [u8; 32] {
-    let len = |len: usize| u32::try_from(len).expect("10 endpoints of 53 bytes at most");
+    let len = |len: usize| u32::try_from(len).expect("both types bound it");
     let endpoints = endpoints.as_slice();
     let hash = Sha256::new()
         .chain_update(DOMAIN)

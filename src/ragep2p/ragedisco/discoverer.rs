@@ -129,7 +129,7 @@ impl RagediscoBuilder {
                 messages: RateLimit::new(rate, BURST_MESSAGES),
                 bytes: RateLimit::new(
                     rate * MAX_MESSAGE_LEN as f64,
-                    BURST_MESSAGES * MAX_MESSAGE_LEN as u32,
+                    const { BURST_MESSAGES * MAX_MESSAGE_LEN as u32 },
                 ),
             },
         };

@@ -109,7 +109,7 @@ impl Registry {
         let known: BTreeSet<_> = self.groups.values().flat_map(Group::oracles).collect();
         let oracles = group.oracles().filter(|peer| !known.contains(peer));
         let oracles: Vec<_> = oracles.collect();
-        if known.len() + oracles.len() > MAX_ORACLES {
+        if known.len().saturating_add(oracles.len()) > MAX_ORACLES {
             return Err(GroupError::TooManyOracles);
         }
         let peers = group.peers().filter(|peer| !self.is_peer(*peer));

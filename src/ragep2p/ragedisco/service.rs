@@ -11,7 +11,7 @@ use std::{
 use futures_util::stream::BoxStream;
 use tokio::{
     sync::mpsc,
-    time::{Instant, Interval, MissedTickBehavior, interval, interval_at},
+    time::{Interval, MissedTickBehavior, interval},
 };
 use tower_multiserver_core::{Address, BoxError, PeerId};
 
@@ -131,7 +131,8 @@ impl<S: Streams> Service<S> {
     async fn run(mut self, every: Duration) {
         let every = every.max(MIN_INTERVAL);
         let mut reconcile = unhurried(interval(every));
-        let mut save = unhurried(interval_at(Instant::now() + SAVE_INTERVAL, SAVE_INTERVAL));
+        let mut save = unhurried(interval(SAVE_INTERVAL));
+        save.reset();
         loop {
             tokio::select! {
                 effect = self.effects.recv() => match effect {

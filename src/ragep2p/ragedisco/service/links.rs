@@ -64,7 +64,7 @@ impl<S: Streams> Links<S> {
         let order = self.open.range((after, Bound::Unbounded));
         let order: Vec<_> = order.chain(&self.open).map(|(peer, _)| *peer).collect();
         // Those after the last stand in it twice.
-        for peer in &order[..self.open.len()] {
+        for peer in order.iter().take(self.open.len()) {
             let Some((_, receiver)) = self.open.get_mut(peer) else {
                 continue;
             };

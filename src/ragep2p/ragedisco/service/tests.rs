@@ -5,7 +5,7 @@ use std::{
 };
 
 use futures_util::{future::BoxFuture, stream};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 
 use super::{
     super::{

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, HashSet},
     ffi::OsString,
-    fmt::Write as _,
     fs::{self, File, OpenOptions},
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
@@ -110,11 +109,12 @@ impl Store for FileStore {
             kept.extend(entries.into_iter().map(|e| (e.peer, e.announcement)));
             let mut room = MAX_PEERS.saturating_sub(new.len());
             kept.retain(|peer, _| {
-                let stays = new.contains(peer) || room > 0;
-                if stays && !new.contains(peer) {
-                    room -= 1;
+                if new.contains(peer) {
+                    return true;
                 }
-                stays
+                let left = room.checked_sub(1);
+                room = left.unwrap_or_default();
+                left.is_some()
             });
             replace(path, &text(&kept))
         }))
@@ -138,11 +138,11 @@ fn read(path: &Path) -> io::Result<Kept> {
         let reason = format!("more than {MAX_LEN} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
     }
-    let lines = text.split(|byte| *byte == b'\n').enumerate();
-    let lines = lines.filter(|(_, line)| !line.trim_ascii().is_empty() && line[0] != b'#');
-    let entries = lines.map(|(index, line)| {
+    let lines = text.split(|byte| *byte == b'\n').zip(1..);
+    let lines = lines.filter(|(line, _)| !line.trim_ascii().is_empty() && !line.starts_with(b"#"));
+    let entries = lines.map(|(line, number)| {
         let damaged = |reason| {
-            let reason = format!("line {}: {reason}", index + 1);
+            let reason = format!("line {number}: {reason}");
             io::Error::new(io::ErrorKind::InvalidData, reason)
         };
         entry(line.trim_ascii()).map_err(damaged)
@@ -164,7 +164,7 @@ fn text(kept: &Kept) -> String {
     let mut text = HEADER.to_owned();
     for (peer, announcement) in kept {
         let announcement = BASE64.encode(announcement);
-        writeln!(text, "{peer} {announcement}").expect("a text takes all");
+        text.push_str(&format!("{peer} {announcement}\n"));
     }
     text
 }
