@@ -31,13 +31,13 @@ pub(super) struct Counted(());
 
 impl Counted {
     pub(super) fn new() -> Self {
-        LINGERING.send_modify(|count| *count += 1);
+        LINGERING.send_modify(|count| *count = count.saturating_add(1));
         Self(())
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        LINGERING.send_modify(|count| *count -= 1);
+        LINGERING.send_modify(|count| *count = count.saturating_sub(1));
     }
 }

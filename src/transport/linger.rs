@@ -94,10 +94,12 @@ impl<S: Io> Linger<S> {
     }
 
     /// The socket.
+    #[expect(clippy::expect_used, reason = "only the drop leaves none")]
     pub fn get_ref(&self) -> &S {
         self.io.as_ref().expect("taken by drop only")
     }
 
+    #[expect(clippy::expect_used, reason = "only the drop leaves none")]
     fn io(&mut self) -> Pin<&mut S> {
         Pin::new(self.io.as_mut().expect("taken by drop only"))
     }

@@ -47,10 +47,10 @@ impl DeviceAddress {
         if text.len() != DIGITS {
             return None;
         }
-        let digit = |byte: u8| char::from(byte).to_digit(16);
+        let digit = |byte: &u8| char::from(*byte).to_digit(16);
         let mut bytes = [0; 6];
-        for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-            *byte = u8::try_from(digit(pair[0])? << 4 | digit(pair[1])?).ok()?;
+        for (byte, [high, low]) in bytes.iter_mut().zip(text.as_chunks().0) {
+            *byte = u8::try_from(digit(high)? << 4 | digit(low)?).ok()?;
         }
         Some(Self(bytes))
     }

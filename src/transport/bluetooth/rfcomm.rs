@@ -110,11 +110,12 @@ impl Bluetooth {
     }
 
     async fn connect(self, to: DeviceAddress) -> io::Result<Connection<BluetoothIo>> {
-        let mut attempts = ATTEMPTS;
+        let mut retries = 1..ATTEMPTS;
         let stream = loop {
-            attempts -= 1;
             match self.attempt(to).await {
-                Err(error) if attempts > 0 && is_closing(&error) => sleep(CLOSING_PAUSE).await,
+                Err(error) if is_closing(&error) && retries.next().is_some() => {
+                    sleep(CLOSING_PAUSE).await;
+                }
                 stream => break stream?,
             }
         };

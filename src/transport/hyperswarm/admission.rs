@@ -82,7 +82,7 @@ impl Admission {
         replaces: impl FnOnce(&Place) -> bool,
     ) -> Result<Ticket, Error> {
         let mut admitted = lock(&self.admitted);
-        admitted.next += 1;
+        admitted.next = admitted.next.wrapping_add(1);
         let number = admitted.next;
         let place = Place {
             number,

@@ -82,10 +82,10 @@ impl Doorman {
     fn remembered(&self, noise: &[u8]) -> Option<Option<Vec<u8>>> {
         let mut answered = lock(&self.answered);
         let now = Instant::now();
-        while answered
-            .front()
-            .is_some_and(|(at, ..)| *at + REMEMBERED < now || answered.len() > MAX_ANSWERED)
-        {
+        while answered.front().is_some_and(|(at, ..)| {
+            let age = now.saturating_duration_since(*at);
+            age > REMEMBERED || answered.len() > MAX_ANSWERED
+        }) {
             answered.pop_front();
         }
         let same = answered.iter().find(|(_, message, _)| message == noise);

@@ -13,6 +13,7 @@ use super::{
     HyperMessages,
     shared::{Handle, Shared},
 };
+use crate::fits::read_into;
 
 /// A connection of Hyperswarm as a stream of bytes; the borders of its messages mean nothing.
 ///
@@ -40,11 +41,7 @@ impl AsyncRead for HyperIo {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.0.poll_bytes(cx, |bytes| {
-            let count = bytes.len().min(buf.remaining());
-            buf.put_slice(&bytes[..count]);
-            count
-        })
+        self.0.poll_bytes(cx, |bytes| read_into(buf, bytes))
     }
 }
 

@@ -13,7 +13,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 use tower::discover::Change;
 use tower_multiserver_core::{Address, BoxError, Connection, Error, ErrorKind, Io, PublicKey};
@@ -51,6 +51,14 @@ enum State {
     Waiting { until: Instant },
     Dialing,
     Connected,
+}
+
+impl State {
+    /// To be dialed in so many seconds, and up to a half more.
+    fn waiting(now: Instant, seconds: u64) -> Self {
+        let until = now.checked_add(jittered(seconds)).unwrap_or(now);
+        Self::Waiting { until }
+    }
 }
 
 /// How many peers are dialed at once; as npm hyperswarm does.
@@ -109,7 +117,7 @@ where
         let mut dials: JoinSet<(PublicKey, Result<Connection<I>, Error>)> = JoinSet::new();
         let joined = Instant::now();
         let mut firsts = FIRST_LOOKUPS.into_iter();
-        let mut looking: BoxFuture<'static, LookedUp> = self.look_up(joined);
+        let mut looking: BoxFuture<'static, LookedUp> = self.look_up(Duration::ZERO);
         loop {
             let now = Instant::now();
             while dials.len() < MAX_PARALLEL
@@ -139,11 +147,11 @@ where
                         Some(Ok(keys)) => {self.peers.saw(keys, Instant::now())},
                         Some(Err(error)) => tracing::debug!(%error, "a topic could not be looked up"),
                     }
-                    let next = match firsts.next() {
-                        Some(after) => joined + Duration::from_secs(after),
-                        None => Instant::now() + jittered(LOOKUPS),
+                    let pause = match firsts.next() {
+                        Some(after) => Duration::from_secs(after).saturating_sub(joined.elapsed()),
+                        None => jittered(LOOKUPS),
                     };
-                    looking = self.look_up(next.max(Instant::now()));
+                    looking = self.look_up(pause);
                     continue;
                 }
                 Some(Ok((key, dialed))) = dials.join_next() => match dialed {
@@ -171,11 +179,11 @@ where
         }
     }
 
-    /// Announces the topic if the node is reached, and looks it up. None if the node is gone.
-    fn look_up(&self, at: Instant) -> BoxFuture<'static, LookedUp> {
+    /// After a pause, announces the topic if the node is reached, and looks it up. None if the node is gone.
+    fn look_up(&self, pause: Duration) -> BoxFuture<'static, LookedUp> {
         let (node, topic) = (self.node.clone(), self.topic);
         Box::pin(async move {
-            sleep_until(at).await;
+            sleep(pause).await;
             let node = HyperNode(node.upgrade()?);
             let listens = lock(&node.0.door).is_some();
             if listens && let Err(error) = node.announce(topic).await {
@@ -236,26 +244,27 @@ impl Peers {
             let wait = match reached_us {
                 true => REACHED,
                 false => {
-                    peer.failures += 1;
-                    BACKOFF[peer.failures.min(BACKOFF.len()) - 1]
+                    let [.., longest] = BACKOFF;
+                    let wait = BACKOFF.get(peer.failures).copied().unwrap_or(longest);
+                    peer.failures = peer.failures.saturating_add(1);
+                    wait
                 }
             };
-            let until = now + jittered(wait);
-            peer.state = State::Waiting { until };
+            peer.state = State::waiting(now, wait);
         }
     }
 
     fn lost(&mut self, key: PublicKey, now: Instant) {
         if let Some(peer) = self.0.get_mut(&key) {
-            let until = now + jittered(BACKOFF[0]);
-            peer.state = State::Waiting { until };
+            peer.state = State::waiting(now, BACKOFF[0]);
         }
     }
 }
 
 /// So many seconds, and up to a half more, so that peers do not act in step.
 fn jittered(seconds: u64) -> Duration {
-    Duration::from_millis(seconds * 1000 + fastrand::u64(..=seconds * 500))
+    let least = Duration::from_secs(seconds);
+    least.saturating_add(least.mul_f64(fastrand::f64() / 2.0))
 }
 
 fn panicked() -> Error {

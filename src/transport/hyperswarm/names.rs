@@ -80,6 +80,7 @@ impl From<Key> for PublicKey {
 }
 
 /// Reads 32 bytes in hexadecimal digits or in z-base-32.
+#[expect(clippy::expect_used, reason = "of what does not depend on the text")]
 fn decode(text: &str) -> Option<[u8; 32]> {
     static Z32: LazyLock<Encoding> = LazyLock::new(|| {
         let mut alphabet = Specification::new();

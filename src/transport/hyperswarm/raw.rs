@@ -98,7 +98,7 @@ impl AsyncRead for Raw {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        let count = buf.filled().len() - before;
+        let count = buf.filled().len().saturating_sub(before);
         if count > 0 {
             self.moved.did_read(count);
         }

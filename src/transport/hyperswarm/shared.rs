@@ -10,7 +10,7 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{admission::Ticket, raw::Moved};
-use crate::lock::lock;
+use crate::{fits::at_most, lock::lock};
 
 /// The stream's side. A drop ends our direction, and forgets what was not read.
 pub(super) struct Handle(Arc<Shared>);
@@ -90,12 +90,12 @@ impl Handle {
         let state = &mut *self.0.lock();
         let mut any = false;
         while let Some(message) = state.incoming.front() {
-            let rest = &message[state.position..];
+            let rest = message.get(state.position..).unwrap_or_default();
             let count = take(rest);
             let is_whole = count == rest.len();
             any |= count > 0;
-            state.position += count;
-            state.undelivered -= count;
+            state.position = state.position.saturating_add(count);
+            state.undelivered = state.undelivered.saturating_sub(count);
             if !is_whole {
                 break;
             }
@@ -114,7 +114,7 @@ impl Handle {
         let state = &mut *self.0.lock();
         if let Some(mut message) = state.incoming.pop_front() {
             message.drain(..std::mem::take(&mut state.position));
-            state.undelivered -= message.len();
+            state.undelivered = state.undelivered.saturating_sub(message.len());
             self.0.room.notify_one();
             return Poll::Ready(Some(Ok(message)));
         }
@@ -135,10 +135,8 @@ impl Handle {
     /// Takes bytes to be written, in messages of any borders, and says how many it took.
     pub(super) fn write_bytes(&self, bytes: &[u8]) -> usize {
         let mut state = self.0.lock();
-        let count = MAX_OUTGOING
-            .saturating_sub(state.unwritten)
-            .min(bytes.len());
-        let mut rest = &bytes[..count];
+        let bytes = at_most(bytes, MAX_OUTGOING.saturating_sub(state.unwritten));
+        let mut rest = bytes;
         while !rest.is_empty() {
             if state.outgoing.back().is_none_or(|m| m.len() >= MAX_CHUNK) {
                 state.outgoing.push_back(Vec::new());
@@ -146,21 +144,22 @@ impl Handle {
             let Some(last) = state.outgoing.back_mut() else {
                 break;
             };
-            let (now, later) = rest.split_at(rest.len().min(MAX_CHUNK - last.len()));
+            let room = MAX_CHUNK.saturating_sub(last.len());
+            let (now, later) = rest.split_at_checked(room).unwrap_or((rest, &[]));
             last.extend_from_slice(now);
             rest = later;
         }
-        state.unwritten += count;
+        state.unwritten = state.unwritten.saturating_add(bytes.len());
         drop(state);
         self.0.work.notify_one();
-        count
+        bytes.len()
     }
 
     /// Takes a message to be written.
     pub(super) fn write_message(&self, message: Vec<u8>) -> io::Result<()> {
         let mut state = self.0.lock();
         state.check_writable()?;
-        state.unwritten += message.len();
+        state.unwritten = state.unwritten.saturating_add(message.len());
         state.outgoing.push_back(message);
         drop(state);
         self.0.work.notify_one();
@@ -243,7 +242,7 @@ impl Shared {
         if state.dropped || state.cut || message.is_empty() {
             return;
         }
-        state.undelivered += message.len();
+        state.undelivered = state.undelivered.saturating_add(message.len());
         state.incoming.push_back(message);
         wake(&mut state.reader);
     }
@@ -252,7 +251,8 @@ impl Shared {
     fn has_room(&self, length: usize) -> bool {
         let state = self.lock();
         let is_over = state.dropped || state.cut;
-        is_over || state.undelivered == 0 || state.undelivered + length <= MAX_INCOMING
+        let undelivered = state.undelivered.saturating_add(length);
+        is_over || state.undelivered == 0 || undelivered <= MAX_INCOMING
     }
 
     /// The peer's direction has ended.
@@ -317,7 +317,7 @@ impl Shared {
         let Some(message) = state.outgoing.pop_front() else {
             return (state.ends || state.dropped).then_some(Task::End);
         };
-        state.unwritten -= message.len();
+        state.unwritten = state.unwritten.saturating_sub(message.len());
         state.writers.drain(..).for_each(Waker::wake);
         Some(Task::Write(message))
     }

@@ -290,7 +290,7 @@ async fn open(node: Arc<Inner>) -> Result<HyperDhtListener, Error> {
     node.spawn(async move {
         let mut closed = closed;
         loop {
-            let pause = Duration::from_secs(REFRESH + fastrand::u64(..REFRESH / 2));
+            let pause = Duration::from_secs(fastrand::u64(REFRESH..REFRESH + REFRESH / 2));
             if let Either::Left(_) = select(&mut closed, pin!(sleep(pause))).await {
                 return;
             }
@@ -320,7 +320,7 @@ impl Drop for HyperDhtListener {
                     false => node.unannounce(target).await,
                 }
             };
-            if let Err(error) = within(Some(Instant::now() + TAKE_BACK), take_back).await {
+            if let Err(error) = within(Instant::now().checked_add(TAKE_BACK), take_back).await {
                 tracing::debug!(%error, "the node's key could not be taken back");
             }
         });

@@ -129,7 +129,7 @@ fn check_onion(name: &str) -> Result<(), BadDestination> {
         .chain_update(key)
         .chain_update([*version])
         .finalize();
-    match checksum[..2] == [*first, *second] {
+    match checksum.starts_with(&[*first, *second]) {
         true => Ok(()),
         false => Err(BadDestination::Checksum),
     }

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep, sleep_until, timeout_at},
+    time::{Sleep, sleep, timeout_at},
 };
 use tokio_socks::{Error as SocksError, TargetAddr, tcp::Socks5Stream};
 use tower_multiserver_core::Io;
@@ -38,15 +38,15 @@ pub(super) async fn ask<I: Io>(
     target: TargetAddr<'_>,
     greeting: Greeting<'_>,
 ) -> Result<I, Failure> {
-    let patience = Instant::now() + PATIENCE;
-    let io = match timeout_at(patience, connect).await {
+    let patience = Box::pin(sleep(PATIENCE));
+    let io = match timeout_at(patience.deadline(), connect).await {
         Ok(io) => io.map_err(Failure::Unreachable)?,
         Err(elapsed) => return Err(Failure::Unreachable(elapsed.into())),
     };
     let mut watched = Watched {
         io,
         read: Vec::new(),
-        patience: Box::pin(sleep_until(patience)),
+        patience,
         must_log_in: matches!(greeting, Greeting::Isolated(_)),
     };
     let asked = match greeting {
@@ -136,7 +136,8 @@ impl<I: Io> AsyncRead for Watched<I> {
         }
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buf);
-        self.read.extend_from_slice(&buf.filled()[before..]);
+        let (_, read) = buf.filled().split_at(before);
+        self.read.extend_from_slice(read);
         if self.must_log_in && self.read == NO_LOGIN {
             return Poll::Ready(Err(io::Error::other(Stop::NotIsolated)));
         }
@@ -176,7 +177,7 @@ mod tests {
 
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
-        time::sleep,
+        time::{Instant, sleep},
     };
     use zeroize::Zeroizing;
 

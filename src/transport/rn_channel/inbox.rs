@@ -8,6 +8,7 @@ use super::{
     message::{Content, MAX_MESSAGE, Message},
     violation::{Aborted, Violation},
 };
+use crate::fits::read_into;
 
 /// How many messages wait for one that is missing: far more than a pipe that swaps messages ever keeps back.
 const MAX_WAITING: usize = 1024;
@@ -51,12 +52,10 @@ impl Inbox {
     /// Hands on data, or says how it ended; `None` when there is neither, so that another message is needed.
     pub(super) fn deliver(&mut self, buf: &mut ReadBuf<'_>) -> Option<io::Result<()>> {
         loop {
-            if self.at < self.current.len() {
-                let unread = &self.current[self.at..];
-                let len = unread.len().min(buf.remaining());
-                buf.put_slice(&unread[..len]);
-                self.at += len;
-                if self.at == self.current.len() {
+            let unread = self.current.get(self.at..).unwrap_or_default();
+            if !unread.is_empty() {
+                self.at = self.at.saturating_add(read_into(buf, unread));
+                if self.at >= self.current.len() {
                     // So that an idle connection holds no buffer.
                     self.current = Vec::new();
                     self.at = 0;
@@ -67,8 +66,8 @@ impl Inbox {
                 return Some(end.clone().result());
             }
             let content = self.waiting.remove(&self.next)?;
-            self.waiting_bytes -= content.len();
-            self.next += 1;
+            self.waiting_bytes = self.waiting_bytes.saturating_sub(content.len());
+            self.next = self.next.saturating_add(1);
             match content {
                 Content::Data(data) => self.current = data,
                 Content::End => self.end(End::Clean),
@@ -91,7 +90,7 @@ impl Inbox {
             return Err(Violation::Repeated);
         }
         // The one that is missing is never refused: it goes on at once.
-        let bytes = self.waiting_bytes + content.len();
+        let bytes = self.waiting_bytes.saturating_add(content.len());
         let room = self.waiting.len() < MAX_WAITING && bytes <= MAX_WAITING_BYTES;
         if seq > self.next && !room {
             return Err(Violation::TooFar);

@@ -16,7 +16,7 @@ use super::{
     message,
     pipe::{Pipe, Texts},
 };
-use crate::transport::linger::linger;
+use crate::{fits::at_most, transport::linger::linger};
 
 /// A byte stream over a pipe of messages.
 ///
@@ -71,6 +71,7 @@ impl<P: Pipe> RnChannelIo<P> {
         }))
     }
 
+    #[expect(clippy::expect_used, reason = "only the drop leaves none")]
     fn stream(&mut self) -> &mut Stream<P> {
         self.0.as_mut().expect("taken by drop only")
     }
@@ -122,7 +123,7 @@ impl<P: Pipe> Stream<P> {
         let gathered;
         let bytes = match (filled.next(), filled.next()) {
             (None, _) => return Poll::Ready(Ok(0)),
-            (Some(buf), None) => &buf[..buf.len().min(MAX_WRITE)],
+            (Some(buf), None) => at_most(buf, MAX_WRITE),
             _ => {
                 gathered = gather(bufs);
                 &gathered[..]
@@ -158,7 +159,7 @@ impl<P: Pipe> Stream<P> {
         let sent = room.and_then(|()| self.pipe.send(message(self.seq)));
         self.broken = sent.is_err();
         self.unflushed = sent.is_ok();
-        self.seq += 1;
+        self.seq = self.seq.saturating_add(1);
         Poll::Ready(sent)
     }
 
@@ -221,8 +222,8 @@ impl<P: Pipe> Stream<P> {
 fn gather(bufs: &[IoSlice<'_>]) -> Vec<u8> {
     let mut gathered = Vec::new();
     for buf in bufs {
-        let room = MAX_WRITE - gathered.len();
-        gathered.extend_from_slice(&buf[..buf.len().min(room)]);
+        let room = MAX_WRITE.saturating_sub(gathered.len());
+        gathered.extend_from_slice(at_most(buf, room));
     }
     gathered
 }

@@ -94,7 +94,8 @@ impl Wire<'_> {
 pub(super) fn data(seq: u64, bytes: &[u8]) -> String {
     const HEAD: &str = r#"{"type":"data","format":"buffer","data":""#;
     const TAIL: &str = r#"","seq":18446744073709551615}"#;
-    let len = HEAD.len() + BASE64.encode_len(bytes.len()) + TAIL.len();
+    let around = const { HEAD.len() + TAIL.len() };
+    let len = BASE64.encode_len(bytes.len()).saturating_add(around);
     let mut message = String::with_capacity(len);
     message.push_str(HEAD);
     BASE64.encode_append(bytes, &mut message);

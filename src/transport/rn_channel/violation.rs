@@ -68,12 +68,10 @@ const MAX_REASON: usize = 1024;
 
 impl Aborted {
     pub(super) fn new(reason: &str) -> Self {
-        let mut end = reason.len().min(MAX_REASON);
-        while !reason.is_char_boundary(end) {
-            end -= 1;
-        }
+        let most = reason.len().min(MAX_REASON);
+        let mut starts = (0..=most).rev().filter_map(|end| reason.get(..end));
         Self {
-            reason: reason[..end].to_owned(),
+            reason: starts.next().unwrap_or_default().to_owned(),
         }
     }
 

@@ -46,7 +46,7 @@ fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
         .into_iter()
         .partition(|address| address.is_ipv4() == first.is_ipv4());
     let (mut same, mut other) = (same.into_iter(), other.into_iter());
-    let mut interleaved = Vec::with_capacity(same.len() + other.len());
+    let mut interleaved = Vec::with_capacity(same.len().saturating_add(other.len()));
     loop {
         let (one, another) = (same.next(), other.next());
         if one.is_none() && another.is_none() {
@@ -84,10 +84,14 @@ where
 }
 
 fn none(mut failed: Vec<(SocketAddr, io::Error)>) -> io::Error {
-    match failed.len() {
-        0 => io::Error::new(io::ErrorKind::NotFound, "the name has no address"),
-        1 => failed.remove(0).1,
-        _ => io::Error::new(failed[0].1.kind(), NoneAnswered(failed)),
+    match (failed.pop(), failed.first()) {
+        (None, _) => io::Error::new(io::ErrorKind::NotFound, "the name has no address"),
+        (Some((_, only)), None) => only,
+        (Some(last), Some((_, first))) => {
+            let kind = first.kind();
+            failed.push(last);
+            io::Error::new(kind, NoneAnswered(failed))
+        }
     }
 }
 

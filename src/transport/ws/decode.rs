@@ -57,7 +57,7 @@ impl Decoder {
 
     /// Turns the next bytes of the data frame, at most [`left`](Self::left), into what the peer wrote.
     pub(super) fn payload(&mut self, bytes: &mut [u8]) {
-        self.left -= bytes.len() as u64;
+        self.left = self.left.saturating_sub(bytes.len() as u64);
         if self.side == Side::Server {
             self.mask.apply(bytes);
         }
@@ -89,11 +89,12 @@ impl Decoder {
             }
             OpCode::Control(control) => {
                 let len = len as usize;
-                if input.len() < header_len + len {
+                let (_, rest) = input.split_at(header_len);
+                let Some(payload) = rest.get(..len) else {
                     return Ok(None);
-                }
+                };
+                let mut payload = payload.to_vec();
                 input.advance(header_len);
-                let mut payload = input[..len].to_vec();
                 input.advance(len);
                 Mask::new(header.mask.unwrap_or_default()).apply(&mut payload);
                 Ok(Some(match control {
@@ -161,7 +162,7 @@ impl Patience {
             }
         }
         self.since.get_or_insert_with(Instant::now);
-        self.left -= 1;
+        self.left = self.left.saturating_sub(1);
         Ok(())
     }
 }

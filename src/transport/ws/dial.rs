@@ -68,8 +68,9 @@ pub(super) async fn handshake<I: Io>(
         return Err(Error::new(ErrorKind::Handshake, reason));
     }
     let head = Response::try_parse(&recorder.read).map_err(into_error)?;
-    let head = head.map_or(recorder.read.len(), |(len, _)| len);
-    Ok(WsIo::new(recorder.io, Side::Client, &recorder.read[head..]))
+    let behind = head.and_then(|(len, _)| recorder.read.get(len..));
+    let behind = behind.unwrap_or_default();
+    Ok(WsIo::new(recorder.io, Side::Client, behind))
 }
 
 fn request(url: &Url, extra: &HeaderMap) -> Result<http::Request<()>, Error> {
@@ -122,7 +123,8 @@ impl<I: AsyncRead + Unpin> AsyncRead for Recorder<I> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buf);
-        self.read.extend_from_slice(&buf.filled()[before..]);
+        let (_, read) = buf.filled().split_at(before);
+        self.read.extend_from_slice(read);
         polled
     }
 }

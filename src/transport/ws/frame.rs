@@ -1,5 +1,7 @@
 //! The bytes of one frame (RFC 6455, section 5), without IO.
 
+use std::io;
+
 use bytes::{BufMut as _, BytesMut};
 use tokio_tungstenite::tungstenite::protocol::frame::{FrameHeader, coding::OpCode};
 
@@ -49,16 +51,16 @@ pub(super) fn append<'a>(
     key: Option<[u8; 4]>,
     parts: impl IntoIterator<Item = &'a [u8]>,
     len: usize,
-) {
+) -> io::Result<()> {
     let header = FrameHeader {
         is_final: true,
         opcode,
         mask: key,
         ..FrameHeader::default()
     };
-    out.reserve(header.len(len as u64) + len);
+    out.reserve(header.len(len as u64).saturating_add(len));
     let written = header.format(len as u64, &mut (&mut *out).writer());
-    written.expect("a buffer takes all that is written to it");
+    written.map_err(io::Error::other)?;
     let payload = out.len();
     let mut mask = key.map(Mask::new);
     for part in parts {
@@ -67,31 +69,33 @@ pub(super) fn append<'a>(
             let start = out.len();
             out.put_slice(piece);
             if let Some(mask) = &mut mask {
-                mask.apply(&mut out[start..]);
+                let (_, piece) = out.split_at_mut(start);
+                mask.apply(piece);
             }
         }
     }
-    debug_assert_eq!(out.len() - payload, len, "the length is that of the parts");
+    debug_assert_eq!(
+        out.len().checked_sub(payload),
+        Some(len),
+        "the length is that of the parts"
+    );
+    Ok(())
 }
 
 /// Fresh masking keys from the system's strong source of entropy (section 5.3), drawn some at a time.
 #[derive(Default)]
-pub(super) struct Keys {
-    drawn: [u8; 32],
-    left: usize,
-}
+pub(super) struct Keys([Option<[u8; 4]>; 8]);
 
 impl Keys {
-    pub(super) fn next(&mut self) -> std::io::Result<[u8; 4]> {
-        if self.left == 0 {
-            getrandom::fill(&mut self.drawn)?;
-            self.left = self.drawn.len();
+    pub(super) fn next(&mut self) -> io::Result<[u8; 4]> {
+        if let Some(key) = self.0.iter_mut().find_map(Option::take) {
+            return Ok(key);
         }
-        self.left -= 4;
-        let key = &mut self.drawn[self.left..][..4];
-        let fresh = [key[0], key[1], key[2], key[3]];
-        key.fill(0);
-        Ok(fresh)
+        let mut drawn = [[0; 4]; 9];
+        getrandom::fill(drawn.as_flattened_mut())?;
+        let [first, others @ ..] = drawn;
+        self.0 = others.map(Some);
+        Ok(first)
     }
 }
 
@@ -102,6 +106,15 @@ mod tests {
     use super::*;
 
     const BINARY: OpCode = OpCode::Data(Data::Binary);
+
+    #[test]
+    fn no_key_is_used_twice() {
+        let mut keys = Keys::default();
+        let mut used: Vec<_> = (0..30).map(|_| keys.next().unwrap()).collect();
+        used.sort();
+        used.dedup();
+        assert_eq!(used.len(), 30);
+    }
 
     #[test]
     fn a_payload_unmasks_the_same_in_any_pieces() {
@@ -126,13 +139,13 @@ mod tests {
     #[test]
     fn a_message_has_the_bytes_of_the_rfc() {
         let mut out = BytesMut::new();
-        append(&mut out, BINARY, None, [&b"He"[..], b"llo"], 5);
+        append(&mut out, BINARY, None, [&b"He"[..], b"llo"], 5).unwrap();
         assert_eq!(out[..], *b"\x82\x05Hello");
 
         // The masked example of section 5.7, as binary.
         out.clear();
         let key = Some([0x37, 0xfa, 0x21, 0x3d]);
-        append(&mut out, BINARY, key, [&b"Hello"[..]], 5);
+        append(&mut out, BINARY, key, [&b"Hello"[..]], 5).unwrap();
         assert_eq!(out[..], *b"\x82\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
 
         for (len, header) in [
@@ -142,7 +155,7 @@ mod tests {
             (65536, b"\x82\x7f\x00\x00\x00\x00\x00\x01\x00\x00"),
         ] {
             out.clear();
-            append(&mut out, BINARY, None, [&vec![7; len][..]], len);
+            append(&mut out, BINARY, None, [&vec![7; len][..]], len).unwrap();
             assert_eq!(out[..header.len()], *header);
             assert_eq!(out.len(), header.len() + len);
         }

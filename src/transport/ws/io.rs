@@ -35,6 +35,7 @@ impl<I: Io> WsIo<I> {
         Self(Some(Stream::new(io, side, BytesMut::from(read))))
     }
 
+    #[expect(clippy::expect_used, reason = "only the drop leaves none")]
     pub(super) fn stream(&mut self) -> &mut Stream<I> {
         self.0.as_mut().expect("taken by drop only")
     }

@@ -205,13 +205,13 @@ impl fmt::Debug for Connections {
 
 /// Serves one connection behind a handshake, which has the time that its first request has.
 async fn through(front: Arc<dyn Front>, stream: TcpStream, mut requests: Requests) {
-    let deadline = requests.link.since + ACCEPT_TIMEOUT;
+    let since = requests.link.since;
     let opening = async { Ok::<_, Error>(front.open(stream).await) };
-    let opened = within(Some(deadline), opening).await;
+    let opened = within(since.checked_add(ACCEPT_TIMEOUT), opening).await;
     match opened.unwrap_or_else(|late| Err((late, None))) {
         Ok((io, facts)) => {
             requests.link.facts = facts;
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = ACCEPT_TIMEOUT.saturating_sub(since.elapsed());
             http(io, requests, left).await;
         }
         Err((error, stream)) => {

@@ -21,7 +21,7 @@ thread_local! {
 
 /// An empty buffer with room for `size` bytes.
 pub(super) fn take(size: usize) -> BytesMut {
-    let spare = SPARE.try_with(|spare| spare.borrow_mut()[usize::from(size > SMALL)].pop());
+    let spare = SPARE.try_with(|spare| of_size(&mut spare.borrow_mut(), size > SMALL).pop());
     let mut buffer = spare.ok().flatten().unwrap_or_else(|| match size {
         ..=SMALL => BytesMut::with_capacity(SMALL),
         _ => BytesMut::with_capacity(LARGE),
@@ -41,11 +41,17 @@ pub(super) fn give(buffer: &mut BytesMut) {
     }
     // It fails where the thread ends, and then the memory is freed.
     let _ = SPARE.try_with(|spare| {
-        let spare = &mut spare.borrow_mut()[usize::from(is_large)];
+        let mut spare = spare.borrow_mut();
+        let spare = of_size(&mut spare, is_large);
         if spare.len() < SPARE_MAX {
             spare.push(buffer);
         }
     });
+}
+
+fn of_size(spare: &mut [Vec<BytesMut>; 2], is_large: bool) -> &mut Vec<BytesMut> {
+    let [small, large] = spare;
+    if is_large { large } else { small }
 }
 
 /// Makes `buffer`, which has at most [`SMALL`] bytes in it, as small as that allows, for a connection that waits.

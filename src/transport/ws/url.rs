@@ -137,7 +137,7 @@ fn parse(section: &Section) -> Result<Parts<'_>, Error> {
         return Err(Error::unsupported("a user name or password in the URL"));
     }
     let (host, port) = match authority.rfind(']') {
-        Some(end) => authority.split_at(end + 1),
+        Some(end) => authority.split_at(end.saturating_add(1)),
         None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
     let port = match port {

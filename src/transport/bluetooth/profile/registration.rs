@@ -174,12 +174,11 @@ impl Registration {
 }
 
 async fn register(session: &Session, profile: Profile) -> Result<ProfileHandle, Error> {
-    let mut attempts = ATTEMPTS;
+    let mut retries = 1..ATTEMPTS;
     loop {
         match session.register_profile(profile.clone()).await {
             Err(error) if matches!(error.kind, Kind::NotPermitted | Kind::AlreadyExists) => {
-                attempts -= 1;
-                if attempts == 0 {
+                if retries.next().is_none() {
                     return Err(io::Error::new(io::ErrorKind::AddrInUse, error).into());
                 }
                 sleep(PAUSE).await;

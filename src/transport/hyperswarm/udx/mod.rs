@@ -28,7 +28,7 @@ use tokio::{
 };
 
 use self::{packet::Packet, port::Relays, state::State};
-use crate::lock::lock;
+use crate::{fits::read_into, lock::lock};
 
 pub(super) use self::port::Port;
 
@@ -191,11 +191,7 @@ impl AsyncRead for Stream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut inner = lock(&self.0.inner);
-        let read = inner.state.read(|part| {
-            let count = part.len().min(buf.remaining());
-            buf.put_slice(&part[..count]);
-            count
-        });
+        let read = inner.state.read(|part| read_into(buf, part));
         if read.is_none() {
             inner.check()?;
             inner.readers = Some(cx.waker().clone());

@@ -1,6 +1,8 @@
 //! The header of a packet of UDX: `ff 01 flags offset`, then the stream, the window, the number and the acknowledgement, each 4
 //! bytes, little endian. Between header and payload stand as many bytes as the offset says: ranges that arrived out of order.
 
+use bytes::Buf as _;
+
 /// A packet, read or to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Packet<'a> {
@@ -37,13 +39,13 @@ pub(super) fn after(a: u32, b: u32) -> bool {
 impl<'a> Packet<'a> {
     /// Reads one. None if it is none.
     pub(super) fn decode(bytes: &'a [u8]) -> Option<Self> {
-        let (header, rest) = bytes.split_at_checked(HEADER)?;
-        if header[..2] != [0xff, 1] {
+        let (&[0xff, 1, flags, offset], mut rest) = bytes.split_first_chunk()? else {
             return None;
-        }
-        let flags = header[2];
+        };
+        let mut word = || rest.try_get_u32_le().ok();
+        let (stream, window, seq, ack) = (word()?, word()?, word()?, word()?);
         // Without a payload npm leaves the offset out: all of the rest are ranges.
-        let offset = match (flags & (SACK | DATA | END), header[3]) {
+        let offset = match (flags & (SACK | DATA | END), offset) {
             (SACK, 0) => rest.len(),
             (_, offset) => usize::from(offset),
         };
@@ -51,30 +53,34 @@ impl<'a> Packet<'a> {
         let ranges = match flags & SACK {
             0 => Vec::new(),
             // Else the offset is padding, by which the size of packets is probed.
-            _ => between
-                .chunks_exact(8)
-                .map(|range| (word(range, 0), word(range, 4)))
-                .collect(),
+            _ => {
+                let (words, _) = between.as_chunks();
+                let (ranges, _) = words.as_chunks();
+                let range = |range: &[_; 2]| range.map(u32::from_le_bytes).into();
+                ranges.iter().map(range).collect()
+            }
         };
         Some(Self {
             flags,
-            stream: word(header, 4),
-            window: word(header, 8),
-            seq: word(header, 12),
-            ack: word(header, 16),
+            stream,
+            window,
+            seq,
+            ack,
             ranges,
             payload,
         })
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        let ranges = &self.ranges[..self.ranges.len().min(MAX_RANGES)];
+        let ranges = self.ranges.get(..MAX_RANGES).unwrap_or(&self.ranges);
         let flags = match ranges.is_empty() {
             true => self.flags,
             false => self.flags | SACK,
         };
-        let mut bytes = Vec::with_capacity(HEADER + ranges.len() * 8 + self.payload.len());
-        bytes.extend([0xff, 1, flags, (ranges.len() * 8) as u8]);
+        let offset = ranges.len().saturating_mul(8);
+        let length = offset.saturating_add(self.payload.len());
+        let mut bytes = Vec::with_capacity(length.saturating_add(HEADER));
+        bytes.extend([0xff, 1, flags, offset as u8]);
         for word in [self.stream, self.window, self.seq, self.ack] {
             bytes.extend(word.to_le_bytes());
         }
@@ -85,12 +91,6 @@ impl<'a> Packet<'a> {
         bytes.extend(self.payload);
         bytes
     }
-}
-
-fn word(bytes: &[u8], at: usize) -> u32 {
-    let mut word = [0; 4];
-    word.copy_from_slice(&bytes[at..at + 4]);
-    u32::from_le_bytes(word)
 }
 
 #[cfg(test)]

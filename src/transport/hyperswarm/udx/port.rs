@@ -69,13 +69,11 @@ impl Port {
             // An error is of one packet that could not be sent.
             if let Ok((length, from)) = self.socket.recv_from(&mut buffer).await
                 && from == self.between_at
-                && length >= 8
+                && let Some(packet @ &[_, _, _, _, a, b, c, d, ..]) = buffer.get(..length)
             {
-                let mut id = [0; 4];
-                id.copy_from_slice(&buffer[4..8]);
-                let streams = lock(&self.streams);
-                if let Some(stream) = streams.get(&u32::from_le_bytes(id)) {
-                    let _ = stream.try_send(buffer[..length].to_vec());
+                let id = u32::from_le_bytes([a, b, c, d]);
+                if let Some(stream) = lock(&self.streams).get(&id) {
+                    let _ = stream.try_send(packet.to_vec());
                 }
             }
         }
@@ -87,11 +85,10 @@ impl Port {
         udx: &UdxRuntime,
         outer: Arc<UdxStream>,
     ) -> Result<(Relays, mpsc::Receiver<Vec<u8>>), UdxError> {
-        let mut ids = [0; 8];
-        getrandom::fill(&mut ids).map_err(|error| UdxError::Io(io::Error::other(error)))?;
-        let (id, out) = ids.split_at(4);
-        let id = u32::from_le_bytes([id[0], id[1], id[2], id[3]]);
-        let out = u32::from_le_bytes([out[0], out[1], out[2], out[3]]);
+        let mut ids = [[0; 4]; 2];
+        let filled = getrandom::fill(ids.as_flattened_mut());
+        filled.map_err(|error| UdxError::Io(io::Error::other(error)))?;
+        let [id, out] = ids.map(u32::from_le_bytes);
         let inner = udx.create_stream(out).await?;
         inner.relay_to(&outer)?;
         inner.connect(&self.between, id, self.at).await?;

@@ -21,6 +21,9 @@ pub(super) struct Receiver {
 /// How much may wait to be read.
 pub(super) const RECEIVE: usize = 1024 * 1024;
 
+/// How far beyond the next a packet may be: as many as fill the window twice, of 64 bytes.
+const MAX_FAR: u32 = 2 * RECEIVE as u32 / 64;
+
 /// Packets that are shorter wait together.
 const PART: usize = 1200;
 
@@ -48,20 +51,20 @@ impl Receiver {
     pub(super) fn read(&mut self, mut take: impl FnMut(&[u8]) -> usize) -> Option<usize> {
         let mut count = 0;
         while let Some(first) = self.arrived.front() {
-            let rest = &first[self.position..];
+            let rest = first.get(self.position..).unwrap_or_default();
             let length = rest.len();
             let taken = take(rest);
-            count += taken;
-            self.unread -= taken;
+            count = taken.saturating_add(count);
+            self.unread = self.unread.saturating_sub(taken);
             if taken < length {
-                self.position += taken;
+                self.position = self.position.saturating_add(taken);
                 break;
             }
             self.arrived.pop_front();
             self.position = 0;
         }
         // The peer may have stopped for want of room.
-        let opened = self.window() - self.told_window.min(self.window());
+        let opened = self.window().saturating_sub(self.told_window);
         if opened as usize >= RECEIVE / 4 {
             self.owes_ack = true;
         }
@@ -74,7 +77,7 @@ impl Receiver {
 
     /// How many bytes are held.
     pub(super) fn held(&self) -> usize {
-        self.unread + self.early_bytes
+        self.unread.saturating_add(self.early_bytes)
     }
 
     /// Takes a packet that brings something, and was not taken before.
@@ -83,24 +86,25 @@ impl Receiver {
         let length = packet.payload.len();
         let is_known = self.early.contains_key(&packet.seq);
         // What does not keep to the window that it was told, with some grace, is dropped, and will come again.
-        let has_room = self.held() + length <= RECEIVE + RECEIVE / 4;
-        if is_known || far > 2 * RECEIVE as u32 / 64 || !(has_room || far == 0 && self.unread == 0)
-        {
+        let has_room = self.held().saturating_add(length) <= RECEIVE + RECEIVE / 4;
+        if is_known || far > MAX_FAR || !(has_room || far == 0 && self.unread == 0) {
             return;
         }
-        self.early_bytes += length;
+        self.early_bytes = self.early_bytes.saturating_add(length);
         let entry = (packet.flags, packet.payload.to_vec());
         self.early.insert(packet.seq, entry);
         while let Some((flags, payload)) = self.early.remove(&self.expected) {
             self.expected = self.expected.wrapping_add(1);
-            self.early_bytes -= payload.len();
+            self.early_bytes = self.early_bytes.saturating_sub(payload.len());
             if self.ended {
                 continue;
             }
-            self.unread += payload.len();
+            self.unread = self.unread.saturating_add(payload.len());
             match self.arrived.back_mut() {
                 // Else a peer that sends byte by byte would cost some fifty times what it sends.
-                Some(last) if last.len() + payload.len() <= PART => last.extend(payload),
+                Some(last) if last.len().saturating_add(payload.len()) <= PART => {
+                    last.extend(payload)
+                }
                 _ if payload.is_empty() => {}
                 _ => self.arrived.push_back(payload),
             }

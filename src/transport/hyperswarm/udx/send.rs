@@ -8,6 +8,7 @@ use super::{
     packet::{DATA, END, MAX_RANGES, Packet, after},
     receive::RECEIVE,
 };
+use crate::fits::at_most;
 
 /// What is to be sent, and what is on its way.
 pub(super) struct Sender {
@@ -95,9 +96,9 @@ impl Sender {
 
     /// Takes bytes to send, as many as there is room for.
     pub(super) fn write(&mut self, bytes: &[u8]) -> usize {
-        let count = bytes.len().min(SEND.saturating_sub(self.unsent.len()));
-        self.unsent.extend(&bytes[..count]);
-        count
+        let bytes = at_most(bytes, SEND.saturating_sub(self.unsent.len()));
+        self.unsent.extend(bytes);
+        bytes.len()
     }
 
     /// Ends our direction behind what is written.
@@ -131,12 +132,12 @@ impl Sender {
             return;
         }
         self.room = packet.window;
-        let mut news = 0;
+        let mut news = 0_usize;
         while let Some(first) = self.flying.front()
             && after(packet.ack, first.seq)
         {
             if !first.arrived {
-                news += 1;
+                news = news.saturating_add(1);
                 self.newest = self.newest.max(first.sent);
                 self.measure(now);
             }
@@ -151,7 +152,7 @@ impl Sender {
                 if is_in && !flying.arrived {
                     flying.arrived = true;
                     self.newest = self.newest.max(flying.sent);
-                    news += 1;
+                    news = news.saturating_add(1);
                 }
             }
         }
@@ -159,7 +160,7 @@ impl Sender {
             self.timeouts = 0;
             self.timer = match self.flying.is_empty() {
                 true => None,
-                false => Some(now + self.timeout()),
+                false => now.checked_add(self.timeout()),
             };
             self.grow(news);
         }
@@ -167,6 +168,10 @@ impl Sender {
     }
 
     /// The time of the first flying packet, if it was sent once.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "eight times as long as any packet flies is no overflow"
+    )]
     fn measure(&mut self, now: Instant) {
         let Some(Flying {
             sent: Some(sent),
@@ -197,11 +202,14 @@ impl Sender {
     /// What was sent well before something that has arrived is lost, a second time too (RFC 8985).
     fn find_lost(&mut self) {
         let Some(newest) = self.newest else { return };
-        let quarter = self.round_trip.map(|(mean, _)| mean / 4);
+        let quarter = self.round_trip.and_then(|(mean, _)| mean.checked_div(4));
         let grace = quarter.unwrap_or_default().max(REORDERED);
         let mut is_new = false;
         for flying in self.flying.iter_mut().filter(|flying| !flying.arrived) {
-            if flying.sent.is_some_and(|sent| sent + grace < newest) {
+            let earlier = flying
+                .sent
+                .map(|sent| newest.saturating_duration_since(sent));
+            if earlier.is_some_and(|earlier| earlier > grace) {
                 flying.sent = None;
                 flying.again = true;
                 is_new |= !after(self.recovery, flying.seq);
@@ -220,7 +228,7 @@ impl Sender {
             return true;
         }
         self.timer = None;
-        self.timeouts += 1;
+        self.timeouts = self.timeouts.saturating_add(1);
         self.newest = None;
         if self.timeouts > MAX_TIMEOUTS {
             return false;
@@ -238,7 +246,7 @@ impl Sender {
     /// When to tick.
     pub(super) fn timer(&self) -> Option<Instant> {
         let pause = self.burst_began.filter(|_| self.burst >= BURST);
-        let pause = pause.map(|began| began + TICK);
+        let pause = pause.and_then(|began| began.checked_add(TICK));
         match (self.timer, pause) {
             (Some(timer), Some(pause)) => Some(timer.min(pause)),
             (timer, pause) => timer.or(pause),
@@ -247,10 +255,13 @@ impl Sender {
 
     fn timeout(&self) -> Duration {
         let base = match self.round_trip {
-            Some((mean, deviation)) => (mean + deviation * 4).max(MIN_TIMEOUT),
+            Some((mean, deviation)) => {
+                let longest = mean.saturating_add(deviation.saturating_mul(4));
+                longest.max(MIN_TIMEOUT)
+            }
             None => FIRST_TIMEOUT,
         };
-        base * 2_u32.pow(self.timeouts.min(MAX_TIMEOUTS))
+        base.saturating_mul(2_u32.pow(self.timeouts.min(MAX_TIMEOUTS)))
     }
 
     /// The next packet that brings something, if any may go.
@@ -259,12 +270,13 @@ impl Sender {
             .flying
             .iter()
             .filter(|f| f.sent.is_some() && !f.arrived);
-        let (mut count, mut bytes) = (0, 0);
+        let (mut count, mut bytes) = (0_usize, 0_usize);
         under_way.for_each(|flying| {
-            count += 1;
-            bytes += flying.payload.len();
+            count = count.saturating_add(1);
+            bytes = bytes.saturating_add(flying.payload.len());
         });
-        if self.burst_began.is_none_or(|began| began + TICK <= now) {
+        let since = |began| now.saturating_duration_since(began);
+        if self.burst_began.is_none_or(|began| since(began) >= TICK) {
             self.burst = 0;
             self.burst_began = Some(now);
         }
@@ -274,11 +286,11 @@ impl Sender {
             .iter()
             .position(|f| f.sent.is_none() && !f.arrived);
         if may_send && let Some(at) = lost {
-            return Some(self.launch(at, now));
+            return self.launch(at, now);
         }
         // With nothing under way one packet asks whether there is room again; the timer paces it.
-        let has_room =
-            bytes + PAYLOAD <= self.room as usize || (count == 0 && self.timer.is_none());
+        let has_room = bytes.saturating_add(PAYLOAD) <= self.room as usize
+            || (count == 0 && self.timer.is_none());
         let has_data = !self.unsent.is_empty();
         if may_send && (has_room && has_data || !has_data && self.ends && !self.end_sent) {
             let length = self.unsent.len().min(PAYLOAD);
@@ -289,6 +301,7 @@ impl Sender {
             if !payload.is_empty() {
                 flags |= DATA;
             }
+            let at = self.flying.len();
             self.flying.push_back(Flying {
                 seq: self.next,
                 flags,
@@ -298,22 +311,22 @@ impl Sender {
                 arrived: false,
             });
             self.next = self.next.wrapping_add(1);
-            return Some(self.launch(self.flying.len() - 1, now));
+            return self.launch(at, now);
         }
         None
     }
 
-    fn launch(&mut self, at: usize, now: Instant) -> Outgoing<'_> {
+    fn launch(&mut self, at: usize, now: Instant) -> Option<Outgoing<'_>> {
         if self.timer.is_none() {
-            self.timer = Some(now + self.timeout());
+            self.timer = now.checked_add(self.timeout());
         }
-        self.burst += 1;
-        let flying = &mut self.flying[at];
+        self.burst = self.burst.saturating_add(1);
+        let flying = self.flying.get_mut(at)?;
         flying.sent = Some(now);
-        Outgoing {
+        Some(Outgoing {
             flags: flying.flags,
             seq: flying.seq,
             payload: &flying.payload,
-        }
+        })
     }
 }

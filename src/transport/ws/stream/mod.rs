@@ -116,10 +116,9 @@ impl<I: Io> Stream<I> {
             Side::Server => None,
         };
         if self.out.capacity() == 0 {
-            self.out = spare::take(len + MAX_HEADER);
+            self.out = spare::take(len.saturating_add(MAX_HEADER));
         }
-        frame::append(&mut self.out, opcode, key, parts, len);
-        Ok(())
+        frame::append(&mut self.out, opcode, key, parts, len)
     }
 
     /// Writes what waits and, where both directions are over, ends the transport: the server does (section 7.1.1).

@@ -24,6 +24,7 @@ use super::{
     },
     End, Stream,
 };
+use crate::fits::{at_most, read_into};
 
 /// A read buffer is of this size at first, so that thousands of quiet peers cost little, doubles up to
 /// [`MAX_READ`] as long as reads fill it, and is given back when there is nothing to read.
@@ -89,10 +90,10 @@ impl<I: Io> Stream<I> {
             } else if self.input.is_empty() {
                 true
             } else {
-                let len = self.left().min(self.input.len()).min(buf.remaining());
-                buf.put_slice(&self.input[..len]);
-                self.input.advance(len);
-                self.decoder.payload(&mut buf.filled_mut()[got..]);
+                let count = read_into(buf, at_most(&self.input, self.left()));
+                self.input.advance(count);
+                let (_, payload) = buf.filled_mut().split_at_mut(got);
+                self.decoder.payload(payload);
                 self.patience.renew();
                 false
             };
@@ -140,7 +141,7 @@ impl<I: Io> Stream<I> {
         };
         let read = read?;
         if read >= self.read_size {
-            self.read_size = (self.read_size * 2).min(MAX_READ);
+            self.read_size = self.read_size.saturating_mul(2).min(MAX_READ);
         } else if read < self.read_size / 4 {
             self.read_size = (self.read_size / 2).max(MIN_READ);
         }

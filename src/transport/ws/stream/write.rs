@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpC
 use tower_multiserver_core::Io;
 
 use super::{super::spare, End, Stream};
+use crate::fits::at_most;
 
 /// The most payload of a message that we send, so that what is buffered is bounded.
 const MAX_WRITE: usize = 64 * 1024;
@@ -32,8 +33,8 @@ impl<I: Io> Stream<I> {
         let len = all.min(MAX_WRITE);
         let mut room = len;
         let parts = bufs.iter().map(|buf| {
-            let part = &buf[..buf.len().min(room)];
-            room -= part.len();
+            let part = at_most(buf, room);
+            room = room.saturating_sub(part.len());
             part
         });
         if len > 0 {

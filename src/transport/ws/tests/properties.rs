@@ -70,7 +70,7 @@ proptest! {
                 false => OpCode::Data(Data::Binary),
             };
             let (a, b) = said.split_at(said.len() / 2);
-            frame::append(&mut bytes, opcode, key, [a, b], said.len());
+            frame::append(&mut bytes, opcode, key, [a, b], said.len()).unwrap();
             match ping {
                 true => pings.push(said),
                 false => payload.extend_from_slice(&said),

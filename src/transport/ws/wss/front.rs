@@ -78,7 +78,7 @@ impl AsyncRead for Metered {
         }
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buf);
-        let read = buf.filled().len() - before;
+        let read = buf.filled().len().saturating_sub(before);
         self.left = self.left.map(|left| left.saturating_sub(read));
         polled
     }

@@ -89,10 +89,14 @@ impl Wss {
         made.await.cloned()
     }
 
+    #[expect(
+        clippy::expect_used,
+        reason = "both providers have suites for TLS 1.2 and 1.3"
+    )]
     pub(super) fn server(&self, certificate: &Certificate) -> Arc<ServerConfig> {
         let versions = ServerConfig::builder_with_provider(crypto(self.provider))
             .with_safe_default_protocol_versions()
-            .expect("the provider has suites for both");
+            .expect("the provider has suites for both versions");
         let mut config = versions
             .with_no_client_auth()
             .with_cert_resolver(certificate.resolver(self.provider));
@@ -106,11 +110,15 @@ impl Wss {
 }
 
 /// Blocks while the platform's authorities are read.
+#[expect(
+    clippy::expect_used,
+    reason = "both providers have suites for TLS 1.2 and 1.3"
+)]
 fn client(provider: Provider, trust: &Trust) -> Result<Arc<ClientConfig>, Error> {
     let crypto = crypto(provider);
     let versions = ClientConfig::builder_with_provider(crypto.clone())
         .with_safe_default_protocol_versions()
-        .expect("the provider has suites for both");
+        .expect("the provider has suites for both versions");
     let mut config = versions
         .dangerous()
         .with_custom_certificate_verifier(trust.verifier(crypto)?)

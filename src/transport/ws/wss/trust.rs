@@ -68,9 +68,8 @@ impl Trust {
             Kind::Platform => Arc::new(Verifier::new(crypto).map_err(unavailable)?),
             Kind::Roots(roots) => {
                 let verifier = WebPkiServerVerifier::builder_with_provider(roots.clone(), crypto);
-                verifier
-                    .build()
-                    .expect("there is a root and no revocation list")
+                let built = verifier.build();
+                built.map_err(|error| Error::new(ErrorKind::Unavailable, error))?
             }
             Kind::Pinned(pins) => Arc::new(PinVerifier::new(pins.clone(), crypto)),
         })
