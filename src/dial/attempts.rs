@@ -43,7 +43,7 @@ impl Attempts {
 
     pub(crate) fn push(&mut self, address: &Address, error: Error) {
         if self.listed.len() == MAX_LISTED {
-            self.more += 1;
+            self.more = self.more.saturating_add(1);
             let not_dialed = |(_, error): &(Address, Error)| error.is_unsupported();
             match self.listed.iter().rposition(not_dialed) {
                 Some(index) if !error.is_unsupported() => drop(self.listed.remove(index)),
@@ -61,7 +61,7 @@ impl Attempts {
             return self.push(&at, error);
         }
         if let Ok(inner) = error.into_source().downcast::<Self>() {
-            self.more += inner.more;
+            self.more = self.more.saturating_add(inner.more);
             for (address, error) in inner.listed {
                 self.push(&address, error);
             }

@@ -51,9 +51,10 @@ enum Way {
 /// Addresses that wait to be dialed.
 #[derive(Debug)]
 pub(super) struct Queue {
-    /// Those of each way, with their places in the list. Apart, so that the ones that must wait are not walked for each of
+    /// Those of either way, with their places in the list. Apart, so that the ones that must wait are not walked for each of
     /// the others.
-    waiting: [VecDeque<(usize, Address)>; 2],
+    onion: VecDeque<(usize, Address)>,
+    open: VecDeque<(usize, Address)>,
     /// That of the addresses which are being dialed, or which have been.
     way: Option<Way>,
     /// Whether something was sent that way.
@@ -63,18 +64,21 @@ pub(super) struct Queue {
 impl Queue {
     /// Those addresses that may be dialed; the others join `attempts`.
     pub(super) fn new(addresses: MultiAddress, choice: Choice, attempts: &mut Attempts) -> Self {
-        let mut waiting = [VecDeque::new(), VecDeque::new()];
+        let mut queue = Self {
+            onion: VecDeque::new(),
+            open: VecDeque::new(),
+            way: None,
+            is_final: false,
+        };
         for (place, address) in addresses.into_iter().enumerate() {
             match choice.allow_seeds || !has_seed(&address) {
-                true => waiting[choice.way(&address) as usize].push_back((place, address)),
+                true => queue
+                    .waiting(choice.way(&address))
+                    .push_back((place, address)),
                 false => attempts.push(&address, Error::unsupported(NotTried::Seed)),
             }
         }
-        Self {
-            waiting,
-            way: None,
-            is_final: false,
-        }
+        queue
     }
 
     /// Whether there is one that may be dialed now.
@@ -85,7 +89,7 @@ impl Queue {
     /// The next one, which will be dialed now.
     pub(super) fn next(&mut self) -> Option<Address> {
         let way = self.next_way()?;
-        let (_, address) = self.waiting[way as usize].pop_front()?;
+        let (_, address) = self.waiting(way).pop_front()?;
         self.way = Some(way);
         Some(address)
     }
@@ -103,8 +107,9 @@ impl Queue {
 
     /// Nothing more will be dialed; what waits joins `attempts`.
     pub(super) fn close(self, why: NotTried, attempts: &mut Attempts) {
-        let waiting = [Way::Onion, Way::Open].into_iter().zip(self.waiting);
+        let waiting = [(Way::Onion, self.onion), (Way::Open, self.open)];
         let mut left: Vec<_> = waiting
+            .into_iter()
             .flat_map(|(way, addresses)| {
                 let why = match self.way.is_some_and(|taken| taken != way) {
                     true => NotTried::OtherWay,
@@ -123,13 +128,18 @@ impl Queue {
 
     /// The way of the next one.
     fn next_way(&self) -> Option<Way> {
-        let may_go = |way: &Way| self.way.is_none_or(|taken| taken == *way);
-        let ways = [Way::Onion, Way::Open].into_iter().filter(may_go);
-        let waiting = ways.filter_map(|way| {
-            let (place, _) = self.waiting[way as usize].front()?;
-            Some((*place, way))
-        });
-        waiting.min_by_key(|(place, _)| *place).map(|(_, way)| way)
+        let waiting = [(Way::Onion, &self.onion), (Way::Open, &self.open)];
+        let may_go = |way| self.way.is_none_or(|taken| taken == way);
+        let waiting = waiting.into_iter().filter(|(way, _)| may_go(*way));
+        let firsts = waiting.filter_map(|(way, addresses)| Some((addresses.front()?.0, way)));
+        firsts.min_by_key(|(place, _)| *place).map(|(_, way)| way)
+    }
+
+    fn waiting(&mut self, way: Way) -> &mut VecDeque<(usize, Address)> {
+        match way {
+            Way::Onion => &mut self.onion,
+            Way::Open => &mut self.open,
+        }
     }
 }
 
@@ -143,13 +153,13 @@ impl Choice {
 }
 
 pub(super) fn is_onion(address: &Address) -> bool {
-    address.sections()[0].name() == "onion"
+    address.transport().name() == "onion"
 }
 
 /// Whether a section over the transport has a second argument, such as the seed in `shs:KEY:SEED`: what
 /// [`Address::redacted`] takes for a secret by its place.
 pub(super) fn has_seed(address: &Address) -> bool {
-    let transforms = &address.sections()[1..];
+    let transforms = address.transforms();
     let mut args = transforms.iter().filter_map(|section| section.args());
     args.any(|args| args.contains(':'))
 }

@@ -16,6 +16,9 @@ pub(super) struct Parts<'a> {
     seed: Option<&'a str>,
 }
 
+/// The length of an `@` and 32 bytes in base64 without padding.
+const MIN_KEY: usize = 1 + 43;
+
 /// Takes a text apart, if it is meant to be of the legacy form: what is called by a key.
 pub(super) fn split(text: &str) -> Option<Parts<'_>> {
     let (head, seed) = match text.split_once('~') {
@@ -23,7 +26,7 @@ pub(super) fn split(text: &str) -> Option<Parts<'_>> {
         None => (text, None),
     };
     let (place, key) = head.rsplit_once(':').unwrap_or(("", head));
-    let is_key = key.starts_with('@') && (key.ends_with(SUFFIX) || key.len() >= "@".len() + 43);
+    let is_key = key.starts_with('@') && (key.ends_with(SUFFIX) || key.len() >= MIN_KEY);
     // These two know keys or names with an `@` of their own.
     let is_other = head.starts_with("tunnel:") || head.starts_with("unix:");
     (is_key && !is_other).then_some(Parts { place, key, seed })
@@ -34,8 +37,8 @@ pub(super) fn parse(parts: Parts<'_>) -> Result<Address, SyntaxError> {
     let Parts { place, key, seed } = parts;
     let mut address = Address::new(Place::parse(place)?.section());
     // There is one character between each two.
-    let key_at = place.len() + 1;
-    let seed_at = key_at + key.len() + 1;
+    let key_at = place.len().saturating_add(1);
+    let seed_at = key_at.saturating_add(key.len()).saturating_add(1);
     let key = key.parse::<PublicKey>();
     let key = key.map_err(|_| SyntaxError::new(key_at, "a key, `@….ed25519`"))?;
     let seed = seed.map(|seed| {
@@ -61,8 +64,8 @@ pub(super) fn to_text(address: &Address) -> Result<Zeroizing<String>, NotLegacy>
     let seed = seed.map(|seed| seed.to_base64());
     let seed = seed.as_ref().map_or("", |seed| seed.as_str());
     // Never grown, so no copy of the seed is left behind.
-    let len = place.len() + id.len() + seed.len() + 2;
-    let mut text = Zeroizing::new(String::with_capacity(len));
+    let lens = [place.len(), ":".len(), id.len(), "~".len(), seed.len()];
+    let mut text = Zeroizing::new(String::with_capacity(lens.iter().sum()));
     for part in [&place, ":", &id] {
         text.push_str(part);
     }
@@ -237,7 +240,7 @@ mod tests {
             let address = read.iter().next().expect("one");
             prop_assert_eq!(address.sections()[1].to_string(), shs.section().to_string());
             let transport = transport.trim_end_matches(['/', ':']);
-            prop_assert_eq!(address.sections()[0].name(), transport);
+            prop_assert_eq!(address.transport().name(), transport);
         }
 
         #[test]

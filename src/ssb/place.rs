@@ -29,7 +29,7 @@ impl Place {
             Some(("wss", rest)) => (Some("wss"), rest),
             _ => (None, text),
         };
-        let start = text.len() - rest.len();
+        let start = text.len().saturating_sub(rest.len());
         let expected = SyntaxError::new(start, "a host: a name or an IP address");
         // A name alone is not taken for a port, and nothing at all for this machine.
         let (host, port) = match split_port(rest) {
@@ -45,7 +45,7 @@ impl Place {
         let port = match (port, scheme) {
             ("", None) => DEFAULT_PORT,
             (port, _) => parse_port(port).ok_or_else(|| {
-                let at = text.len() - port.len();
+                let at = text.len().saturating_sub(port.len());
                 SyntaxError::new(at, "a port: a whole number up to 65535")
             })?,
         };

@@ -1,6 +1,11 @@
 //! `ssb:address/multiserver?multiserverAddress=…`
 //! ([ssb-uri-spec](https://github.com/ssbc/ssb-uri-spec)), percent-encoded (RFC 3986, section 2.1).
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "sums of lengths within one text"
+)]
+
 use std::error::Error as _;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -94,9 +99,9 @@ fn decode(value: &str, start: usize) -> Result<MultiAddress, Error> {
 
 /// The byte of two digits, and what stands behind them.
 fn hex(text: &[u8]) -> Option<(u8, &[u8])> {
-    let (digits, behind) = text.split_at_checked(2)?;
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let byte = 16 * digit(digits[0])? + digit(digits[1])?;
+    let ([high, low], behind) = text.split_first_chunk()?;
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let byte = digit(high)? << 4 | digit(low)?;
     Some((u8::try_from(byte).ok()?, behind))
 }
 

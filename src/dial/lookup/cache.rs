@@ -115,7 +115,7 @@ where
         let mut kept = lock(&self.kept);
         match kept.get(&name) {
             Some(Kept::Answer(answer, until)) if *until > Instant::now() => {
-                let left = *until - Instant::now();
+                let left = until.saturating_duration_since(Instant::now());
                 return Ok(Answer::new(answer.addresses.clone(), left));
             }
             Some(Kept::Asked(asked)) => {
@@ -150,8 +150,10 @@ where
             Some(_) => MAX_TTL,
             None => MAX_NOTHING_TTL,
         };
-        let until = Instant::now() + answer.ttl.min(max);
-        if until > Instant::now() {
+        let ttl = answer.ttl.min(max);
+        if !ttl.is_zero()
+            && let Some(until) = Instant::now().checked_add(ttl)
+        {
             make_room(&mut kept, &name);
             kept.insert(name, Kept::Answer(answer.clone(), until));
         }

@@ -140,14 +140,14 @@ fn tune(options: &mut ResolverOpts) {
 fn domain(name: &str) -> Option<String> {
     /// RFC 1035, section 2.3.4.
     const MAX_LABEL: usize = 63;
-    const MAX_NAME: usize = 253;
+    const MAX_NAME: usize = 253 - PREFIX.len();
 
     let name = name.strip_suffix('.').unwrap_or(name);
     let is_label = |label: &str| {
         let is_char = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
         (1..=MAX_LABEL).contains(&label.len()) && label.bytes().all(is_char)
     };
-    let is_host = name.split('.').all(is_label) && PREFIX.len() + name.len() <= MAX_NAME;
+    let is_host = name.split('.').all(is_label) && name.len() <= MAX_NAME;
     let is_onion = name.rsplit('.').next() == Some("onion");
     (is_host && !is_onion).then(|| format!("{PREFIX}{name}."))
 }

@@ -156,13 +156,13 @@ where
         addresses: MultiAddress,
         attempts: &mut Attempts,
     ) -> Option<MultiAddress> {
-        let deadline = Some(Instant::now() + TIMEOUT);
+        let deadline = Instant::now().checked_add(TIMEOUT);
         let first = addresses.iter().next();
         let is_onion = !self.mix_onion && first.is_some_and(is_onion);
-        let mut names = 0;
+        let mut names = 0_usize;
         let resolved = addresses.into_iter().map(|address| {
-            let is_name = address.sections()[0].name() == LOOKUP;
-            names += usize::from(is_name);
+            let is_name = address.transport().name() == LOOKUP;
+            names = names.saturating_add(is_name.into());
             let forbidden = match names {
                 _ if is_onion => Some(LookupError::Onion),
                 names if names > MAX_NAMES => Some(LookupError::TooMany),
@@ -206,7 +206,7 @@ where
         if has_seed(address) {
             return Err(Error::unsupported(LookupError::Seed));
         }
-        let (name, rest) = (&address.sections()[0], &address.sections()[1..]);
+        let (name, rest) = (address.transport(), address.transforms());
         let name = Name::from_section(name).map_err(Error::unsupported)?;
         let demand = Demand::new(&name, rest);
         let answer = self.lookup.clone().oneshot(name).await;
@@ -215,7 +215,7 @@ where
             return Err(Error::unsupported(LookupError::Unknown));
         };
         let taken = addresses.into_iter().filter(|address| {
-            address.sections()[0].name() != LOOKUP && demand.is_met(address, &self.proofs)
+            address.transport().name() != LOOKUP && demand.is_met(address, &self.proofs)
         });
         let taken: Vec<_> = taken.take(MAX_ADDRESSES).collect();
         match taken.is_empty() {
