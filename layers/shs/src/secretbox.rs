@@ -1,11 +1,12 @@
 //! XSalsa20-Poly1305, tag apart from the text: NaCl's `crypto_secretbox` from buffer to buffer.
 //!
-//! Two functions, so that the implementation can be exchanged. The tests compare the two that there are.
+//! Two functions, and two of their parts, so that the implementation can be exchanged. The tests compare the two that there
+//! are.
 
 #[cfg(feature = "dryoc")]
-pub(crate) use self::with_dryoc::{open, seal};
+pub(crate) use self::with_dryoc::{authenticate, hsalsa20, open, seal};
 #[cfg(not(feature = "dryoc"))]
-pub(crate) use self::with_rust_crypto::{open, seal};
+pub(crate) use self::with_rust_crypto::{authenticate, hsalsa20, open, seal};
 
 pub(crate) type Key = [u8; 32];
 pub(crate) type Nonce = [u8; 24];
@@ -13,8 +14,10 @@ pub(crate) type Tag = [u8; 16];
 
 #[cfg(feature = "dryoc")]
 mod with_dryoc {
-    use dryoc::classic::crypto_secretbox::{
-        crypto_secretbox_detached, crypto_secretbox_open_detached,
+    use dryoc::classic::{
+        crypto_core::crypto_core_hsalsa20,
+        crypto_onetimeauth::crypto_onetimeauth,
+        crypto_secretbox::{crypto_secretbox_detached, crypto_secretbox_open_detached},
     };
 
     use super::{Key, Nonce, Tag};
@@ -40,6 +43,18 @@ mod with_dryoc {
     ) -> bool {
         crypto_secretbox_open_detached(text, sealed, tag, nonce, key).is_ok()
     }
+
+    /// The tag of `sealed` by a key that is used this once.
+    pub(crate) fn authenticate(key: &Key, sealed: &[u8]) -> Tag {
+        let mut tag = Tag::default();
+        crypto_onetimeauth(&mut tag, sealed, key);
+        tag
+    }
+
+    /// Writes the key for the low bytes of a nonce to `subkey`, from the key for all of it and from the high bytes.
+    pub(crate) fn hsalsa20(key: &Key, high: &[u8; 16], subkey: &mut Key) {
+        crypto_core_hsalsa20(subkey, high, key, None);
+    }
 }
 
 #[cfg(any(test, not(feature = "dryoc")))]
@@ -47,10 +62,10 @@ mod with_rust_crypto {
     use poly1305::{Poly1305, universal_hash::KeyInit};
     use salsa20::{
         XSalsa20,
-        cipher::{KeyIvInit, StreamCipher},
+        cipher::{KeyIvInit, StreamCipher, consts::U10},
     };
     use subtle::ConstantTimeEq;
-    use zeroize::Zeroizing;
+    use zeroize::{Zeroize, Zeroizing};
 
     use super::{Key, Nonce, Tag};
 
@@ -80,6 +95,18 @@ mod with_rust_crypto {
             cipher.apply_keystream(text);
         }
         is_right
+    }
+
+    /// The tag of `sealed` by a key that is used this once.
+    pub(crate) fn authenticate(key: &Key, sealed: &[u8]) -> Tag {
+        Poly1305::new(key.into()).compute_unpadded(sealed).into()
+    }
+
+    /// Writes the key for the low bytes of a nonce to `subkey`, from the key for all of it and from the high bytes.
+    pub(crate) fn hsalsa20(key: &Key, high: &[u8; 16], subkey: &mut Key) {
+        let mut made = salsa20::hsalsa::<U10>(key.into(), high.into());
+        subkey.copy_from_slice(&made);
+        made.as_mut_slice().zeroize();
     }
 
     /// The first 32 bytes of the key stream are the key of the authenticator.
@@ -131,6 +158,23 @@ mod tests {
             assert!(with_dryoc::open(&KEY, &nonce, &tag, &b, &mut from_b));
             assert!(with_rust_crypto::open(&KEY, &nonce, &tag, &a, &mut from_a));
             assert_eq!((&from_a, &from_b), (&text, &text));
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "dryoc")]
+    fn both_implementations_derive_and_authenticate_alike() {
+        for byte in 0..=255 {
+            let (key, high) = ([byte; 32], [!byte; 16]);
+            let (mut a, mut b) = (Key::default(), Key::default());
+            with_dryoc::hsalsa20(&key, &high, &mut a);
+            with_rust_crypto::hsalsa20(&key, &high, &mut b);
+            assert_eq!(a, b);
+            let text = vec![byte; byte.into()];
+            assert_eq!(
+                with_dryoc::authenticate(&a, &text),
+                with_rust_crypto::authenticate(&a, &text)
+            );
         }
     }
 

@@ -2,30 +2,30 @@
 
 use std::fmt;
 
-use zeroize::Zeroizing;
+use crate::secretbox::{Nonce, Tag};
 
-use crate::secretbox::{self, Nonce, Tag};
+use super::boxes::Boxes;
 
 /// The key of one direction, with the nonce of its next box. Wiped from memory when dropped.
 ///
 /// It is not `Clone`: two users of one key would use a nonce twice.
 pub struct BoxKey {
-    // Boxed, so that moving it leaves no copies behind.
-    key: Box<Zeroizing<secretbox::Key>>,
+    boxes: Box<Boxes>,
     nonce: Nonce,
 }
 
 impl BoxKey {
     /// A direction with this key, whose first box has this nonce.
     pub fn new(key: &[u8; 32], nonce: [u8; 24]) -> Self {
-        let mut boxed = Box::new(Zeroizing::new([0; 32]));
-        boxed.copy_from_slice(key);
-        Self { key: boxed, nonce }
+        Self {
+            boxes: Boxes::new(key, &nonce),
+            nonce,
+        }
     }
 
     /// The key.
     pub fn key(&self) -> &[u8; 32] {
-        &self.key
+        self.boxes.key()
     }
 
     /// The nonce of the next box.
@@ -34,13 +34,13 @@ impl BoxKey {
     }
 
     /// Seals with the nonce `ahead` of the next one.
-    pub(super) fn seal(&self, ahead: u8, text: &[u8], sealed: &mut [u8]) -> Tag {
-        secretbox::seal(&self.key, &plus(self.nonce, ahead), text, sealed)
+    pub(super) fn seal(&mut self, ahead: u8, text: &[u8], sealed: &mut [u8]) -> Tag {
+        self.boxes.seal(&plus(self.nonce, ahead), text, sealed)
     }
 
     #[must_use]
-    pub(super) fn open(&self, tag: &Tag, sealed: &[u8], text: &mut [u8]) -> bool {
-        secretbox::open(&self.key, &self.nonce, tag, sealed, text)
+    pub(super) fn open(&mut self, tag: &Tag, sealed: &[u8], text: &mut [u8]) -> bool {
+        self.boxes.open(&self.nonce, tag, sealed, text)
     }
 
     /// That many boxes are done.
@@ -92,6 +92,7 @@ mod tests {
     #[test]
     fn a_key_is_not_shown() {
         let shown = format!("{:?}", BoxKey::new(&[0xab; 32], [1; 24]));
-        assert!(!shown.contains("171") && !shown.contains("ab"), "{shown}");
+        let nonce = format!("BoxKey {{ nonce: {:?}, .. }}", [1; 24]);
+        assert_eq!(shown, nonce);
     }
 }

@@ -26,6 +26,7 @@
 //! # Ok::<(), tower_multiserver_shs::box_stream::BoxStreamError>(())
 //! ```
 
+mod boxes;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;

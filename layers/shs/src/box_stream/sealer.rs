@@ -49,7 +49,7 @@ impl Sealer {
     }
 
     /// The end of the direction.
-    pub fn goodbye(self) -> [u8; HEADER] {
+    pub fn goodbye(mut self) -> [u8; HEADER] {
         let mut goodbye = [0; HEADER];
         self.header([0; 18], &mut goodbye);
         goodbye
@@ -68,7 +68,7 @@ impl Sealer {
         frame.len()
     }
 
-    pub(super) fn header(&self, plain: [u8; 18], header: &mut [u8]) {
+    pub(super) fn header(&mut self, plain: [u8; 18], header: &mut [u8]) {
         let (tag, sealed) = header.split_at_mut(16);
         tag.copy_from_slice(&self.0.seal(0, &plain, sealed));
     }

@@ -1,5 +1,7 @@
 //! What must hold of every stream.
 
+use crate::secretbox;
+
 use super::{
     vectors::{opened, sealed},
     *,
@@ -26,6 +28,60 @@ fn sealing_fills_the_room_and_no_more() {
         if written > 0 {
             let mut opener = Opener::new(BoxKey::new(&[1; 32], [2; 24]));
             assert_eq!(opened(&mut opener, &out[..written]).0.len(), read);
+        }
+    }
+}
+
+#[test]
+fn frames_are_those_of_secretbox_wherever_the_nonce_carries_into_its_high_bytes() {
+    for (high, before) in [0, 7, 0xff]
+        .into_iter()
+        .flat_map(|high| (0..8).map(move |before| (high, before)))
+    {
+        let mut nonce = [high; 24];
+        nonce[16..].fill(0xff);
+        nonce[23] -= before;
+        let key = || BoxKey::new(&[1; 32], nonce);
+        let (mut sealer, mut opener) = (Sealer::new(key()), Opener::new(key()));
+        let (mut said, mut stream, mut nonce) = (vec![], vec![], nonce);
+        for length in [0, 5, 33, 0, BODY_MAX] {
+            let text = vec![length as u8; length];
+            let frame = match length {
+                0 => sealer.seal_nothing().into(),
+                _ => sealed(&mut sealer, &text),
+            };
+            assert_eq!(frame, with_secretbox(&mut nonce, &text), "{nonce:?}");
+            stream.extend(frame);
+            said.extend(text);
+        }
+        let goodbye = sealer.goodbye();
+        assert_eq!(goodbye[..], boxed(&nonce, &[0; 18]));
+        stream.extend(goodbye);
+        assert_eq!(opened(&mut opener, &stream), (said, Ok(())));
+    }
+}
+
+/// A frame as the format is described. It counts the nonce on.
+fn with_secretbox(nonce: &mut [u8; 24], text: &[u8]) -> Vec<u8> {
+    let of_header = *nonce;
+    count(nonce);
+    let body = boxed(nonce, text);
+    count(nonce);
+    let header = [&(text.len() as u16).to_be_bytes(), &body[..16]].concat();
+    [&boxed(&of_header, &header), &body[16..]].concat()
+}
+
+fn boxed(nonce: &[u8; 24], text: &[u8]) -> Vec<u8> {
+    let mut sealed = vec![0; text.len()];
+    let tag = secretbox::seal(&[1; 32], nonce, text, &mut sealed);
+    [&tag[..], &sealed].concat()
+}
+
+fn count(nonce: &mut [u8; 24]) {
+    for byte in nonce.iter_mut().rev() {
+        *byte = byte.wrapping_add(1);
+        if *byte > 0 {
+            return;
         }
     }
 }
