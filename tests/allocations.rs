@@ -69,11 +69,12 @@ async fn receive(io: &mut (impl AsyncRead + Unpin), buffer: &mut [u8], times: us
     }
 }
 
-/// The allocations while 8 MiB go each way, after as much before.
+/// The allocations while 8 MiB go each way, the least of several times: where the kernel cuts a read decides when a thread
+/// first has every buffer that it keeps.
 async fn allocations(mut near: impl Io, mut far: impl Io) -> usize {
     let (chunk, mut buffer) = (vec![7; CHUNK], vec![0; CHUNK]);
-    let mut counted = 0;
-    for _ in 0..2 {
+    let mut least = usize::MAX;
+    for _ in 0..5 {
         let region = Region::new(ALLOCATOR);
         tokio::join!(
             send(&mut near, &chunk, 128),
@@ -84,9 +85,9 @@ async fn allocations(mut near: impl Io, mut far: impl Io) -> usize {
             receive(&mut near, &mut buffer, 128)
         );
         let change = region.change();
-        counted = change.allocations + change.reallocations;
+        least = least.min(change.allocations + change.reallocations);
     }
-    counted
+    least
 }
 
 #[test]

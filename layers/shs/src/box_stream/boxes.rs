@@ -26,6 +26,10 @@ pub(super) struct Boxes {
     high: [u8; 16],
 }
 
+#[expect(
+    clippy::expect_used,
+    reason = "arrays are cut into arrays that are as long together"
+)]
 impl Boxes {
     /// With this key, for boxes of nonces such as this one.
     ///
