@@ -10,6 +10,7 @@ mod flips;
 mod handshake;
 mod hostile_client;
 mod hostile_server;
+mod middleman;
 #[cfg(feature = "aws-lc-rs")]
 mod providers;
 mod raw;
