@@ -9,8 +9,12 @@ pub(super) mod fuzzing;
 mod packet;
 mod port;
 mod receive;
+#[cfg(test)]
+mod road;
 mod send;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::{
     io,
