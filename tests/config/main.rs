@@ -209,6 +209,7 @@ fn what_cannot_be_read_says_where_it_stands() {
         ("dial-timeout = -1", 15),
         ("dial-timeout = nan", 15),
         ("dial-timeout = 1e300", 15),
+        ("dial-timeout = 86401", 15),
         ("dial-timeout = \"1\"", 15),
         ("user-timeout = 0", 15),
         ("[limits]\nmax-connections = 0", 27),

@@ -159,7 +159,7 @@ fn judge(side: &str, found: Verdicts) {
     let mut all: BTreeMap<String, Verdicts> = fs::read(&stored)
         .map(|bytes| serde_json::from_slice(&bytes).unwrap())
         .unwrap_or_default();
-    println!("autobahn: {} cases of our {side}", found.len());
+    println!("measured autobahn\tour {side}\t{} cases", found.len());
     if env::var_os("AUTOBAHN_BLESS").is_some() {
         all.insert(side.to_owned(), found);
         let text = serde_json::to_string_pretty(&all).unwrap();

@@ -48,7 +48,7 @@ async fn pass(program: &str, side: &str) {
             "seed {seed}: {said}"
         );
     }
-    println!("shs1-test as our {side}: {seeds} seeds of 45 cases");
+    println!("measured shs1-test\tour {side}\t{seeds} seeds of 45 cases");
 }
 
 /// The program of ours that it drives, which is built if it is not yet.

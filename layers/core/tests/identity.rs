@@ -67,6 +67,7 @@ fn wycheproofs_verdicts_are_ours() {
         }
     }
     assert_eq!(seen, 151);
+    println!("measured core\tWycheproof, Ed25519\t{seen} cases");
 }
 
 #[test]

@@ -125,7 +125,11 @@ where
             }
         }
         let [there, back] = lengths;
-        println!("{}: {} truncations", self.name, there + back);
+        println!(
+            "measured {}\tends in a handshake\t{}",
+            self.name,
+            there + back
+        );
     }
 
     /// Drops the handshake of either side at each of its awaits.
@@ -152,7 +156,7 @@ where
                 }
             }
         }
-        println!("{}: {count} cancellations", self.name);
+        println!("measured {}\tdropped handshakes\t{count}", self.name);
     }
 
     /// A conversation for each of so many seeds.

@@ -27,7 +27,7 @@ pub async fn seeds(name: &str, count: u64, mut case: impl AsyncFnMut(u64)) {
         case(seed).await;
         drop(told);
     }
-    println!("{name}: {count} seeds");
+    println!("measured {name}\tconversations by seed\t{count}");
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -108,5 +108,7 @@ async fn a_flipped_bit_anywhere_in_the_handshake_lets_nobody_hear_anything_else(
             }
         }
     }
-    println!("mtls: {refused} flipped bits refused, {harmless} harmless");
+    println!(
+        "measured mtls\tflipped bits of a handshake\t{refused} refused, {harmless} without a meaning"
+    );
 }

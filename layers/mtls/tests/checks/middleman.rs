@@ -11,7 +11,7 @@ use tower_multiserver_mtls::{MtlsLayer, Reason};
 use crate::{raw, support::*};
 
 /// One of ours, to whom the middleman alone speaks.
-struct Peer<F> {
+pub(crate) struct Peer<F> {
     upgrade: Spawn<F>,
     upgraded: Option<Upgraded>,
     io: DuplexStream,
@@ -23,7 +23,7 @@ fn client(who: &Identity, server: &Identity) -> Peer<impl Future<Output = Upgrad
     Peer::new(who.upgrade(pipe(near), role), far)
 }
 
-fn server(who: &Identity) -> Peer<impl Future<Output = Upgraded> + use<>> {
+pub(crate) fn server(who: &Identity) -> Peer<impl Future<Output = Upgraded> + use<>> {
     let (near, far) = tokio::io::duplex(100_000);
     let who = MtlsLayer::new(who.clone());
     Peer::new(who.upgrade(pipe(near), Role::Accept), far)
@@ -61,7 +61,7 @@ impl<F: Future<Output = Upgraded>> Peer<F> {
     }
 
     /// What it hears of its peer when these records come one by one, and what it minds.
-    fn reads<'a>(
+    pub(crate) fn reads<'a>(
         &mut self,
         records: impl IntoIterator<Item = &'a [u8]>,
     ) -> (Vec<u8>, Option<Reason>) {
@@ -237,7 +237,7 @@ fn the_records_of_a_handshake_keep_their_order() {
 }
 
 /// A peer of rustls, met by one of ours, to whom it says three things: a record each.
-fn three_records<F: Future<Output = Upgraded>>(
+pub(crate) fn three_records<F: Future<Output = Upgraded>>(
     mut ours: Peer<F>,
     mut theirs: Tls,
 ) -> (Peer<F>, [Vec<u8>; 3]) {
@@ -311,4 +311,19 @@ fn a_record_of_another_connection_ends_the_stream() {
     let ((mut ours, records), (_, of_another)) = (meet(), meet());
     let heard = ours.reads([&records[0][..], &of_another[1]]);
     assert_eq!(heard, (b"one".to_vec(), Some(Reason::Violation)));
+}
+
+/// TLS 1.3 knows no renegotiation.
+#[test]
+fn a_second_handshake_on_the_same_connection_is_no_part_of_its_stream() {
+    let (alice, bob) = (identity(), identity());
+    let (mut near, mut far) = (client(&alice, &bob), server(&bob));
+    let hello = near.hears(b"");
+    let answer = far.hears(&hello);
+    far.hears(&near.hears(&answer));
+    let another = client(&alice, &bob).hears(b"");
+    let heard = far.reads([&another[..]]);
+    assert_eq!(heard, (vec![], Some(Reason::Violation)));
+    let heard = near.reads([&answer[..]]);
+    assert_eq!(heard, (vec![], Some(Reason::Violation)));
 }

@@ -1,12 +1,15 @@
 //! Each connection has a whole handshake of its own.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    io::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use rustls::{
-    HandshakeKind, NamedGroup,
+    ClientConnection, HandshakeKind, NamedGroup, ServerConnection,
     client::{
         ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue,
         Tls13ClientSessionValue,
@@ -18,7 +21,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower_multiserver_core::{Role, Transform};
 use tower_multiserver_mtls::MtlsLayer;
 
-use crate::{raw, support::*};
+use crate::{
+    middleman::{server, three_records},
+    raw,
+    support::*,
+};
 
 /// Counts the tickets that it keeps.
 #[derive(Debug)]
@@ -86,6 +93,41 @@ async fn a_client_that_would_resume_gets_no_ticket_and_no_early_word() {
         assert_eq!(kind, Some(HandshakeKind::Full));
         assert_eq!(tickets.count.load(Ordering::Relaxed), 0);
     }
+}
+
+/// A ticket of a server that hands them out, shown to ours, with a word right behind it.
+#[test]
+fn a_ticket_from_elsewhere_opens_nothing_and_an_early_word_is_not_heard() {
+    let tickets = tickets();
+    let mut config = raw::client(Some(raw::honest(&identity())));
+    config.resumption = Resumption::store(tickets.clone());
+    config.enable_early_data = true;
+    let config = Arc::new(config);
+    let client = || ClientConnection::new(config.clone(), raw::no_name()).unwrap();
+
+    let (mut elsewhere, _) = raw::server(raw::honest(&identity()));
+    elsewhere.session_storage = ServerSessionMemoryCache::new(8);
+    elsewhere.send_tls13_tickets = 1;
+    elsewhere.max_early_data_size = 1000;
+    let (mut near, mut far) = (client(), ServerConnection::new(elsewhere.into()).unwrap());
+    while near.is_handshaking() || near.wants_write() || far.wants_write() {
+        let mut said = Vec::new();
+        while near.write_tls(&mut said).unwrap() > 0 {}
+        far.read_tls(&mut &said[..]).unwrap();
+        far.process_new_packets().unwrap();
+        said.clear();
+        while far.write_tls(&mut said).unwrap() > 0 {}
+        near.read_tls(&mut &said[..]).unwrap();
+        near.process_new_packets().unwrap();
+    }
+    assert_eq!(tickets.count.load(Ordering::Relaxed), 1);
+
+    let mut near = client();
+    let mut early = near.early_data().expect("the ticket allows it");
+    early.write_all(b"early").unwrap();
+    let (mut ours, records) = three_records(server(&identity()), near.into());
+    let heard = ours.reads(records.iter().map(Vec::as_slice));
+    assert_eq!(heard, (b"onetwoend".to_vec(), None));
 }
 
 /// That the counting counts, and that we do not use what we are given.

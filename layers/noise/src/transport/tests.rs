@@ -120,6 +120,8 @@ fn a_flipped_bit_anywhere_ends_the_stream_before_its_frame() {
         assert_eq!(text, texts[..whole].concat(), "bit {bit}");
         assert!(end.is_err(), "bit {bit}");
     }
+    let count = 8 * stream.len();
+    println!("measured noise\tflipped bits of a stream\t{count} refused");
 }
 
 #[test]
@@ -135,6 +137,7 @@ fn a_stream_cut_anywhere_is_truncated_behind_its_whole_frames() {
         assert_eq!(text, texts[..whole].concat(), "cut at {cut}");
         assert_eq!(end, Err(FrameError::Truncated), "cut at {cut}");
     }
+    println!("measured noise\tcuts of a stream\t{} told", stream.len());
     assert_eq!(opened(key(), &stream).1, Ok(()));
 }
 

@@ -24,4 +24,5 @@ fn every_agreement_is_that_of_wycheproof_but_the_zero_which_is_none() {
         }
     }
     assert_eq!((seen, zeros), (518, 31));
+    println!("measured shs\tWycheproof, X25519\t{seen} cases");
 }
