@@ -12,6 +12,8 @@
 //! A failing seed is told on stderr, and runs alone with `MULTISERVER_SEED` in the environment; `MULTISERVER_SEEDS`
 //! sets how many are run.
 //!
+//! [`Lan`] is a whole network of such transports, for what dials and listens by itself.
+//!
 //! # Example
 //!
 //! A layer without a handshake, that neither notices a cut nor a change: it flips all bits.
@@ -88,6 +90,7 @@
 
 mod conformance;
 mod dialog;
+mod lan;
 mod pipes;
 mod plan;
 mod scheduler;
@@ -96,6 +99,7 @@ mod wire;
 
 pub use self::{
     conformance::{Promise, Suite, connections, transform},
+    lan::{Lan, LanListener, LanSocket},
     pipes::{Pipes, pipe},
     scheduler::{Scheduler, cancelled_after},
     seeds::{SEED, SEEDS, seeds},

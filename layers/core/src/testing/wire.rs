@@ -104,6 +104,10 @@ struct State {
     rng: Rng,
     /// What the dialer sends, and what the acceptor does.
     lanes: [Lane; 2],
+    /// It was torn apart: nothing is read or written any more.
+    is_cut: bool,
+    /// Nothing arrives, not even the end.
+    is_held: bool,
 }
 
 #[derive(Debug, Default)]
@@ -121,6 +125,8 @@ struct Lane {
     is_ended: bool,
     /// Nobody will read it any more.
     is_deaf: bool,
+    /// Its sender was dropped.
+    is_dropped: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -132,6 +138,8 @@ impl Wire {
             manner,
             rng: Rng::with_seed(seed),
             lanes: Default::default(),
+            is_cut: false,
+            is_held: false,
         }));
         let [dialer, acceptor] = Side::BOTH.map(|side| Self {
             state: state.clone(),
@@ -149,6 +157,28 @@ impl Tap {
     /// Lets `fault` happen to what `side` sends.
     pub fn set_fault(&self, side: Side, fault: Fault) {
         lock(&self.0).lanes[side as usize].fault = Some(fault);
+    }
+
+    /// Resets both ends at once. What was on its way is lost.
+    pub fn cut(&self) {
+        let mut state = lock(&self.0);
+        state.is_cut = true;
+        state.is_held = false;
+        state.wake();
+    }
+
+    /// Lets nothing arrive from now on, or lets it arrive again. What is sent meanwhile waits, as far as there is room.
+    pub fn hold(&self, holds: bool) {
+        let mut state = lock(&self.0);
+        state.is_held = holds;
+        if !holds {
+            state.wake();
+        }
+    }
+
+    /// Whether an end is still there, though it may know of no other.
+    pub fn is_alive(&self) -> bool {
+        lock(&self.0).lanes.iter().any(|lane| !lane.is_dropped)
     }
 
     /// Keeps all that `side` sends.
@@ -181,6 +211,21 @@ impl State {
             cx.waker().wake_by_ref();
         }
         stalls
+    }
+
+    /// What a cut does to each call.
+    fn check(&self) -> io::Result<()> {
+        match self.is_cut {
+            true => Err(io::ErrorKind::ConnectionReset.into()),
+            false => Ok(()),
+        }
+    }
+
+    fn wake(&mut self) {
+        for lane in &mut self.lanes {
+            wake(&mut lane.reader);
+            wake(&mut lane.writer);
+        }
     }
 
     fn piece(&mut self, most: usize) -> usize {
@@ -256,7 +301,12 @@ impl AsyncRead for Wire {
         if state.stalls(cx) {
             return Poll::Pending;
         }
+        state.check()?;
         let from = self.side.other() as usize;
+        if state.is_held {
+            state.lanes[from].reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
         let ready = state.lanes[from].bytes.len().min(buf.remaining());
         let count = state.piece(ready);
         let lane = &mut state.lanes[from];
@@ -282,6 +332,7 @@ impl AsyncWrite for Wire {
         if state.stalls(cx) {
             return Poll::Pending;
         }
+        state.check()?;
         let Manner {
             capacity,
             waits_for_flush,
@@ -311,6 +362,7 @@ impl AsyncWrite for Wire {
         if state.stalls(cx) {
             return Poll::Pending;
         }
+        state.check()?;
         state.lanes[self.side as usize].flush();
         Poll::Ready(Ok(()))
     }
@@ -320,6 +372,7 @@ impl AsyncWrite for Wire {
         if state.stalls(cx) {
             return Poll::Pending;
         }
+        state.check()?;
         state.end(self.side);
         Poll::Ready(Ok(()))
     }
@@ -329,8 +382,10 @@ impl Drop for Wire {
     fn drop(&mut self) {
         let mut state = self.state();
         // What was not flushed is lost, as in a program that buffers.
-        state.lanes[self.side as usize].held.clear();
-        state.lanes[self.side as usize].end();
+        let own = &mut state.lanes[self.side as usize];
+        own.held.clear();
+        own.is_dropped = true;
+        own.end();
         let lane = &mut state.lanes[self.side.other() as usize];
         lane.is_deaf = true;
         wake(&mut lane.writer);
