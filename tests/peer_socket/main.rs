@@ -9,5 +9,6 @@ mod hostile;
 mod lab;
 mod messages;
 mod reconnect;
+mod seeds;
 mod session_data;
 mod swarms;

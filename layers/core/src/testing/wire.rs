@@ -204,7 +204,8 @@ impl Tap {
 }
 
 impl State {
-    /// Whether this call is put off. Who called is woken at once.
+    /// Whether this call is put off, which could be answered: one that could not would be made again and again, and time
+    /// stand still. Who called is woken at once.
     fn stalls(&mut self, cx: &Context<'_>) -> bool {
         let stalls = self.rng.u8(..) < self.manner.stalls;
         if stalls {
@@ -272,6 +273,7 @@ impl Lane {
         // The other end sees the cut as soon as it can.
         if self.is_cut() || !waits_for_flush {
             self.flush();
+            wake(&mut self.reader);
         }
     }
 
@@ -279,14 +281,18 @@ impl Lane {
         matches!(self.fault, Some(Fault::Cut(end)) if self.taken >= end)
     }
 
+    /// Wakes who reads where there is more to read: two that fill the pipes to each other would wake each other for ever.
     fn flush(&mut self) {
-        self.bytes.append(&mut self.held);
-        wake(&mut self.reader);
+        if !self.held.is_empty() {
+            self.bytes.append(&mut self.held);
+            wake(&mut self.reader);
+        }
     }
 
     fn end(&mut self) {
         self.flush();
         self.is_ended = true;
+        wake(&mut self.reader);
         wake(&mut self.writer);
     }
 }
@@ -298,9 +304,6 @@ impl AsyncRead for Wire {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut state = self.state();
-        if state.stalls(cx) {
-            return Poll::Pending;
-        }
         state.check()?;
         let from = self.side.other() as usize;
         if state.is_held {
@@ -314,6 +317,10 @@ impl AsyncRead for Wire {
             lane.reader = Some(cx.waker().clone());
             return Poll::Pending;
         }
+        if state.stalls(cx) {
+            return Poll::Pending;
+        }
+        let lane = &mut state.lanes[from];
         for byte in lane.bytes.drain(..count) {
             buf.put_slice(&[byte]);
         }
@@ -329,9 +336,6 @@ impl AsyncWrite for Wire {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut state = self.state();
-        if state.stalls(cx) {
-            return Poll::Pending;
-        }
         state.check()?;
         let Manner {
             capacity,
@@ -348,11 +352,14 @@ impl AsyncWrite for Wire {
         }
         let room = capacity.saturating_sub(lane.bytes.len() + lane.held.len());
         let count = state.piece(room.min(bytes.len()));
-        let lane = &mut state.lanes[self.side as usize];
         if count == 0 && !bytes.is_empty() {
-            lane.writer = Some(cx.waker().clone());
+            state.lanes[self.side as usize].writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
+        if state.stalls(cx) {
+            return Poll::Pending;
+        }
+        let lane = &mut state.lanes[self.side as usize];
         lane.take(&bytes[..count], waits_for_flush);
         Poll::Ready(Ok(count))
     }
