@@ -184,7 +184,9 @@ impl Case {
 
     fn pairs(&self) -> Vec<(usize, usize)> {
         let count = self.members.len();
-        (0..count).flat_map(|a| (0..a).map(move |b| (a, b))).collect()
+        (0..count)
+            .flat_map(|a| (0..a).map(move |b| (a, b)))
+            .collect()
     }
 
     /// Checks that all meet in time, and stay together.
@@ -199,7 +201,10 @@ impl Case {
                 break;
             }
             let missing = self.missing();
-            assert!(healed.elapsed() < HEALED + STEADY, "they do not meet: {missing:?}");
+            assert!(
+                healed.elapsed() < HEALED + STEADY,
+                "they do not meet: {missing:?}"
+            );
         }
         for (a, b) in self.pairs() {
             assert_eq!(self.lan.connections(&name(a), &name(b)), 1, "{a} with {b}");
@@ -258,7 +263,10 @@ fn name(at: usize) -> String {
 
 fn peers(network: AddressNetwork, at: usize) -> PeerSockets {
     let secret = Seed::from_bytes([at as u8; 32]);
-    PeerSockets::builder(network).secret(secret).build().unwrap()
+    PeerSockets::builder(network)
+        .secret(secret)
+        .build()
+        .unwrap()
 }
 
 fn key(at: usize) -> PublicKey {

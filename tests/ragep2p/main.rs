@@ -8,5 +8,6 @@ mod hostile;
 mod lab;
 mod limits;
 mod metrics;
+mod seeds;
 mod streams;
 mod transports;

@@ -168,10 +168,17 @@ impl Lan {
         }
     }
 
-    /// Lets what either end of a connection sends be cut off somewhere in its first so many bytes, one time in two, from now
-    /// on; or no more.
+    /// Lets what either end of a new connection sends be cut off somewhere in its first so many bytes, one time in two; or,
+    /// with `None`, no connection any more.
     pub fn set_fragile(&self, within: Option<u64>) {
-        self.lock().fragile = within;
+        let mut state = self.lock();
+        state.fragile = within;
+        if within.is_none() {
+            state
+                .cables
+                .iter()
+                .for_each(|cable| cable.tap.clear_faults());
+        }
     }
 
     /// How many connections there are between two hosts.
@@ -192,7 +199,10 @@ impl Lan {
         let pair = Pair::new(&self.name, &to);
         let pause = {
             let mut state = self.lock();
-            *state.dials.entry([self.name.clone(), to.clone()]).or_default() += 1;
+            *state
+                .dials
+                .entry([self.name.clone(), to.clone()])
+                .or_default() += 1;
             Duration::from_millis(state.rng.u64(..SLOWEST))
         };
         sleep(pause).await;

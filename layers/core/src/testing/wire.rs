@@ -159,6 +159,15 @@ impl Tap {
         lock(&self.0).lanes[side as usize].fault = Some(fault);
     }
 
+    /// Lets no fault happen any more that has not yet.
+    pub fn clear_faults(&self) {
+        for lane in &mut lock(&self.0).lanes {
+            if !lane.has_struck && !lane.is_cut() {
+                lane.fault = None;
+            }
+        }
+    }
+
     /// Resets both ends at once. What was on its way is lost.
     pub fn cut(&self) {
         let mut state = lock(&self.0);
