@@ -205,13 +205,15 @@ async fn greet(
 }
 
 #[cfg(test)]
+mod seeds;
+#[cfg(test)]
 mod tests {
     use tokio::io::duplex;
 
     use super::*;
 
-    const SMALL: PublicKey = PublicKey::from_bytes([1; 32]);
-    const LARGE: PublicKey = PublicKey::from_bytes([2; 32]);
+    pub(super) const SMALL: PublicKey = PublicKey::from_bytes([1; 32]);
+    pub(super) const LARGE: PublicKey = PublicKey::from_bytes([2; 32]);
 
     async fn choose(
         small: &Arc<Chosen>,
