@@ -74,12 +74,14 @@ struct Member {
 
 type Heard = Arc<Mutex<Tally>>;
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Tally {
     /// How many messages each heard from whom.
     messages: HashMap<(usize, PublicKey), u64>,
     /// What was not what had been said.
     wrong: Vec<String>,
+    /// When which socket ended and why, to tell where all do not meet.
+    ends: Vec<(Instant, String)>,
 }
 
 impl Case {
@@ -200,11 +202,8 @@ impl Case {
             if !sockets.contains(&None) && sockets == self.sockets() {
                 break;
             }
-            let missing = self.missing();
-            assert!(
-                healed.elapsed() < HEALED + STEADY,
-                "they do not meet: {missing:?}"
-            );
+            let is_late = healed.elapsed() >= HEALED + STEADY;
+            assert!(!is_late, "they do not meet: {}", self.report(healed));
         }
         for (a, b) in self.pairs() {
             assert_eq!(self.lan.connections(&name(a), &name(b)), 1, "{a} with {b}");
@@ -231,6 +230,14 @@ impl Case {
         pairs
             .filter(|&(a, b)| self.members[a].swarm.socket(&self.members[b].key).is_none())
             .collect()
+    }
+
+    /// Who has not met whom, and what has ended since.
+    fn report(&self, healed: Instant) -> String {
+        let ends = &self.heard.lock().unwrap().ends;
+        let since = ends.iter().filter(|(at, _)| *at >= healed);
+        let ends: Vec<_> = since.map(|(at, end)| (*at - healed, end)).collect();
+        format!("{:?}: {ends:#?}", self.missing())
     }
 
     fn judge_dials(&self, from: usize, to: usize) {
@@ -313,7 +320,12 @@ async fn listen(own: usize, socket: PeerSocket, heard: Heard, mut rng: Rng) {
                 number += 1;
                 *tally.messages.entry((own, socket.id())).or_default() += 1;
             }
-            Some(None) => return,
+            Some(None) => {
+                let reason = socket.close_reason();
+                let end = format!("{own} with {}: {reason:?}", socket.id());
+                heard.lock().unwrap().ends.push((Instant::now(), end));
+                return;
+            }
             None => sleep(Duration::from_millis(rng.u64(1..500))).await,
         }
     }

@@ -24,10 +24,14 @@ async fn both_ends(seed: u64) {
     let rng = &mut Rng::with_seed(seed);
     let sides = [Arc::default(), Arc::default()];
     // Each as seen from both ends.
-    let mut kept = Vec::new();
+    let mut kept: Vec<Ends> = Vec::new();
     for _ in 0..rng.usize(1..4) {
         let breaks = rng.bool();
+        let is_whole = matches!(kept[..], [[Some(_), Some(_)]]);
         let new = at_once(&sides, rng, breaks).await;
+        // One that both have stays.
+        let has_changed = new.iter().flatten().any(Option::is_some);
+        assert!(!(is_whole && has_changed), "seed {seed}");
         kept.extend(new);
         if !breaks {
             judge(&mut kept, seed);
