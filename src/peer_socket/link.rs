@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{
     sync::{Notify, watch},
-    time::{sleep, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 
 use super::{
@@ -194,11 +194,16 @@ impl Shared<'_> {
 
     async fn write(&self, sink: &mut FrameSink, keep_alive: bool) -> io::Result<()> {
         let mut written: Vec<(Arc<Socket>, bool)> = Vec::with_capacity(BATCH);
+        // Counted from what was written: what is read wakes us too, and says nothing to the peer.
+        let mut silent_since = Instant::now();
         loop {
             let next = match written.len() {
                 BATCH => None,
                 _ => self.next_out(),
             };
+            if next.is_some() {
+                silent_since = Instant::now();
+            }
             match next {
                 Some(Out::Control(frame)) => sink.feed(frame).await?,
                 Some(Out::Message(frame, socket)) => {
@@ -222,7 +227,10 @@ impl Shared<'_> {
                     }
                     tokio::select! {
                         () = self.entry.work.notified() => {}
-                        () = sleep(KEEP_ALIVE), if keep_alive => sink.feed(Bytes::new()).await?,
+                        () = sleep_until(silent_since + KEEP_ALIVE), if keep_alive => {
+                            sink.feed(Bytes::new()).await?;
+                            silent_since = Instant::now();
+                        }
                     }
                 }
             }

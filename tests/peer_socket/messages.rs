@@ -173,3 +173,14 @@ async fn two_swarms_over_one_connection_do_not_mix_and_end_apart() {
     assert_eq!(json(&b1s).await, json!("back"));
     assert_eq!(b2s.close_reason(), None);
 }
+
+/// What is heard is no reason to say nothing oneself.
+#[tokio::test(start_paused = true)]
+async fn who_only_listens_keeps_its_connection_to_who_speaks_all_the_time() {
+    let (_swarms, [speaks, listens]) = pair().await;
+    for second in 0..120 {
+        speaks.send(json!(second)).await.unwrap();
+        assert_eq!(json(&listens).await, json!(second));
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+}
