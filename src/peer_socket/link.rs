@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{
     sync::{Notify, watch},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -227,7 +227,7 @@ impl Shared<'_> {
                     }
                     tokio::select! {
                         () = self.entry.work.notified() => {}
-                        () = sleep_until(silent_since + KEEP_ALIVE), if keep_alive => {
+                        () = sleep(KEEP_ALIVE.saturating_sub(silent_since.elapsed())), if keep_alive => {
                             sink.feed(Bytes::new()).await?;
                             silent_since = Instant::now();
                         }
