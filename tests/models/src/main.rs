@@ -6,10 +6,10 @@ extern crate loom_std as futures_util;
 extern crate loom_std as std;
 
 #[allow(dead_code, reason = "a model uses what it is about")]
-#[path = "../../src/peer_socket/queue.rs"]
+#[path = "../../../src/peer_socket/queue.rs"]
 mod queue;
 #[allow(dead_code, reason = "a model uses what it is about")]
-#[path = "../../layers/core/src/wakers.rs"]
+#[path = "../../../layers/core/src/wakers.rs"]
 mod wakers;
 
 mod of_queue;
