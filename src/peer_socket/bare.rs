@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_core::Stream;
-use futures_util::{Sink, SinkExt as _, StreamExt as _};
+use futures_util::{Sink, SinkExt, StreamExt as _};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::codec::Framed;
@@ -74,7 +74,7 @@ impl<I: Io> BareSocket<I> {
     pub async fn set_session_data(&mut self, data: impl Into<Value>) -> io::Result<()> {
         let json = session_data::encode(&data.into());
         let json = json.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        self.framed.send(Frame::session_data(json).encode()).await
+        self.framed.send(Frame::session_data(json)).await
     }
 
     /// What the peer says that it is. It is read while messages are waited for.
@@ -132,7 +132,7 @@ impl<I: Io> Sink<Message> for BareSocket<I> {
     type Error = io::Error;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.framed.poll_ready_unpin(cx)
+        SinkExt::<Frame>::poll_ready_unpin(&mut self.framed, cx)
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> io::Result<()> {
@@ -144,15 +144,15 @@ impl<I: Io> Sink<Message> for BareSocket<I> {
         if len > max {
             return Err(SendError::TooLong { len, max }.into());
         }
-        self.framed.start_send_unpin(frame.encode())
+        self.framed.start_send_unpin(frame)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.framed.poll_flush_unpin(cx)
+        SinkExt::<Frame>::poll_flush_unpin(&mut self.framed, cx)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.framed.poll_close_unpin(cx)
+        SinkExt::<Frame>::poll_close_unpin(&mut self.framed, cx)
     }
 }
 
@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         let json = json!(long).to_string();
         let frame = Frame::session_data(json.into());
-        ours.framed.send(frame.encode()).await.unwrap();
+        ours.framed.send(frame).await.unwrap();
         let error = theirs.next().await.unwrap().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         assert_eq!(*theirs.session_data().borrow(), None);

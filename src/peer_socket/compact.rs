@@ -22,6 +22,16 @@ pub(super) fn put_uint(out: &mut BytesMut, value: u64) {
     }
 }
 
+/// How many bytes it takes.
+pub(super) fn uint_len(value: u64) -> usize {
+    match value {
+        0..=0xfc => 1,
+        0xfd..=0xffff => 3,
+        0x1_0000..=0xffff_ffff => 5,
+        _ => 9,
+    }
+}
+
 pub(super) fn take_uint(bytes: &mut Bytes) -> Result<u64, Malformed> {
     let short = |_| Malformed::Frame;
     match bytes.try_get_u8().map_err(short)? {
@@ -63,6 +73,7 @@ mod tests {
             let mut out = BytesMut::new();
             put_uint(&mut out, value);
             assert_eq!(hex::encode(&out), hex);
+            assert_eq!(out.len(), uint_len(value));
             for len in 0..out.len() {
                 let mut cut = Bytes::copy_from_slice(&out[..len]);
                 assert_eq!(take_uint(&mut cut), Err(Malformed::Frame));

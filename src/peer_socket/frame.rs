@@ -10,7 +10,7 @@
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
-use super::{MAX_CONTENT_TYPE, Malformed, varint};
+use super::{MAX_CONTENT_TYPE, Malformed, packet::Put, varint};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
@@ -56,22 +56,6 @@ impl Frame {
         }
     }
 
-    pub(super) fn encode(&self) -> Bytes {
-        let content_type = self.content_type.as_deref();
-        let len = self.content.len().saturating_add(OVERHEAD);
-        let len = len.saturating_add(content_type.map_or(0, str::len));
-        let mut out = BytesMut::with_capacity(len);
-        out.put_slice(&[0x08, u8::from(self.kind == Kind::SessionData), 0x12]);
-        varint::put(&mut out, self.content.len() as u64);
-        out.put_slice(&self.content);
-        if let Some(content_type) = content_type {
-            out.put_u8(0x1a);
-            varint::put(&mut out, content_type.len() as u64);
-            out.put_slice(content_type.as_bytes());
-        }
-        out.freeze()
-    }
-
     /// Fields may come in any order, the last of several counts, and unknown ones are passed over.
     pub(super) fn decode(mut bytes: Bytes) -> Result<Self, Malformed> {
         let (mut kind, mut content, mut content_type) = (Kind::Message, None, None);
@@ -112,6 +96,31 @@ impl Frame {
             content: content.ok_or(Malformed::Frame)?,
             content_type,
         })
+    }
+}
+
+impl Put for Frame {
+    fn len(&self) -> usize {
+        let field = |len: usize| {
+            varint::len(len as u64)
+                .saturating_add(1)
+                .saturating_add(len)
+        };
+        let content_type = self.content_type.as_ref();
+        field(self.content.len())
+            .saturating_add(content_type.map_or(0, |text| field(text.len())))
+            .saturating_add(2)
+    }
+
+    fn put(&self, out: &mut BytesMut) {
+        out.put_slice(&[0x08, u8::from(self.kind == Kind::SessionData), 0x12]);
+        varint::put(out, self.content.len() as u64);
+        out.put_slice(&self.content);
+        if let Some(content_type) = &self.content_type {
+            out.put_u8(0x1a);
+            varint::put(out, content_type.len() as u64);
+            out.put_slice(content_type.as_bytes());
+        }
     }
 }
 
@@ -161,7 +170,7 @@ mod tests {
     fn frames_are_those_of_the_schema_both_ways() {
         for (frame, hex) in vectors() {
             let bytes = hex::decode(hex).unwrap();
-            assert_eq!(frame.encode(), bytes[1..]);
+            assert_eq!(frame.to_bytes(), bytes[1..]);
             assert_eq!(usize::from(bytes[0]), bytes.len() - 1);
             assert_eq!(Frame::decode(bytes[1..].to_vec().into()), Ok(frame));
         }
@@ -199,7 +208,7 @@ mod tests {
     #[test]
     fn a_cut_or_lying_frame_is_refused() {
         let whole =
-            Frame::message(Bytes::from_static(b"content"), Some("type".to_owned())).encode();
+            Frame::message(Bytes::from_static(b"content"), Some("type".to_owned())).to_bytes();
         for len in 0..whole.len() {
             // Where the content is whole and what follows is left out, it is a frame.
             if len != 2 + 2 + 7 {
@@ -231,7 +240,8 @@ mod tests {
         #[test]
         fn what_is_encoded_is_decoded(content: Vec<u8>, content_type in proptest::option::of("[ -~]{0,99}")) {
             let frame = Frame::message(content.into(), content_type);
-            let bytes = frame.encode();
+            let bytes = frame.to_bytes();
+            prop_assert_eq!(bytes.len(), frame.len());
             prop_assert!(bytes.len() <= max_len(frame.content.len()));
             prop_assert_eq!(Frame::decode(bytes), Ok(frame));
         }

@@ -10,7 +10,8 @@ use tokio::io::{AsyncReadExt as _, join, sink};
 use super::{
     BareSocket, Malformed, Message,
     frame::{Frame, Kind},
-    mux::{Event, MAX_CHANNELS, Mux, Number},
+    mux::{self, Event, MAX_CHANNELS, Mux, Number},
+    packet::Put as _,
 };
 
 /// A message is what its own frame says, or none.
@@ -19,10 +20,10 @@ pub fn messages(data: &[u8]) {
         return;
     };
     if frame.kind != Kind::Other {
-        assert_eq!(Frame::decode(frame.encode()).as_ref(), Ok(&frame));
+        assert_eq!(Frame::decode(frame.to_bytes()).as_ref(), Ok(&frame));
     }
     if let Ok(message) = Message::from_frame(frame) {
-        let again = Frame::decode(message.clone().into_frame().encode());
+        let again = Frame::decode(message.clone().into_frame().to_bytes());
         assert_eq!(again.and_then(Message::from_frame), Ok(message));
     }
 }
@@ -88,7 +89,7 @@ fn run(u: &mut Unstructured<'_>) -> Result<()> {
                 if !end.open.is_empty() {
                     let (our, id) = *u.choose(&end.open)?;
                     end.write();
-                    end.wire.push_back(Mux::message(our, 0, &[id]));
+                    end.wire.push_back(mux::message(our, 0, &[id]));
                 }
             }
             3 => {

@@ -5,7 +5,7 @@ use std::io;
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::{Malformed, varint};
+use super::{Malformed, packet::Put, varint};
 
 /// How a length is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,10 +72,10 @@ impl Decoder for Lengths {
     }
 }
 
-impl Encoder<Bytes> for Lengths {
+impl<F: Put> Encoder<F> for Lengths {
     type Error = io::Error;
 
-    fn encode(&mut self, frame: Bytes, out: &mut BytesMut) -> io::Result<()> {
+    fn encode(&mut self, frame: F, out: &mut BytesMut) -> io::Result<()> {
         if frame.len() > self.max {
             return Err(Malformed::TooLong.into());
         }
@@ -84,7 +84,7 @@ impl Encoder<Bytes> for Lengths {
             Prefix::Varint => varint::put(out, frame.len() as u64),
             Prefix::U24 => out.extend_from_slice(&(frame.len() as u32).to_le_bytes()[..3]),
         }
-        out.extend_from_slice(&frame);
+        frame.put(out);
         Ok(())
     }
 }
@@ -92,8 +92,13 @@ impl Encoder<Bytes> for Lengths {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peer_socket::packet::Packet;
 
     const BOTH: [Prefix; 2] = [Prefix::Varint, Prefix::U24];
+
+    fn packet(bytes: &[u8]) -> Packet {
+        Packet::Control(Bytes::copy_from_slice(bytes))
+    }
 
     fn decoded(lengths: &mut Lengths, bytes: &mut BytesMut) -> Vec<Bytes> {
         std::iter::from_fn(|| lengths.decode(bytes).unwrap()).collect()
@@ -106,7 +111,7 @@ mod tests {
             let frames = [&[7; 300][..], b"", b"x"].map(Bytes::copy_from_slice);
             let mut wire = BytesMut::new();
             for frame in &frames {
-                lengths.encode(frame.clone(), &mut wire).unwrap();
+                lengths.encode(packet(frame), &mut wire).unwrap();
             }
             for cut in 0..=wire.len() {
                 let mut bytes = BytesMut::from(&wire[..cut]);
@@ -136,7 +141,7 @@ mod tests {
             let mut bytes = BytesMut::from(&b"\xe8\x03\0"[..]);
             assert_eq!(lengths.decode(&mut bytes).unwrap(), None);
             assert!(bytes.capacity() < 100);
-            assert!(lengths.encode(vec![0; 1001].into(), &mut bytes).is_err());
+            assert!(lengths.encode(packet(&[0; 1001]), &mut bytes).is_err());
         }
     }
 

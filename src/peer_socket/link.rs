@@ -22,7 +22,8 @@ use super::{
     home::Home,
     links::LinkEntry,
     mux::{Mux, Number},
-    network::{FrameSink, FrameStream, Link},
+    network::{FrameStream, Link, PacketSink},
+    packet::Packet,
     socket::{PROTOCOL, Socket},
     swarm::SwarmShared,
 };
@@ -81,10 +82,10 @@ struct Shared<'a> {
 
 /// What is to be written, and who hears of it.
 enum Out {
-    Control(Bytes),
-    Message(Bytes, Arc<Socket>),
+    Control(Packet),
+    Message(Packet, Arc<Socket>),
     /// The last of a socket.
-    Close(Bytes, Arc<Socket>),
+    Close(Packet, Arc<Socket>),
 }
 
 /// Reads and writes until the connection ends, however it does.
@@ -192,7 +193,7 @@ impl Shared<'_> {
         Ok(true)
     }
 
-    async fn write(&self, sink: &mut FrameSink, keep_alive: bool) -> io::Result<()> {
+    async fn write(&self, sink: &mut PacketSink, keep_alive: bool) -> io::Result<()> {
         let mut written: Vec<(Arc<Socket>, bool)> = Vec::with_capacity(BATCH);
         // Counted from what was written: what is read wakes us too, and says nothing to the peer.
         let mut silent_since = Instant::now();
@@ -228,7 +229,7 @@ impl Shared<'_> {
                     tokio::select! {
                         () = self.entry.work.notified() => {}
                         () = sleep(KEEP_ALIVE.saturating_sub(silent_since.elapsed())), if keep_alive => {
-                            sink.feed(Bytes::new()).await?;
+                            sink.feed(Packet::Control(Bytes::new())).await?;
                             silent_since = Instant::now();
                         }
                     }
@@ -245,7 +246,7 @@ impl Shared<'_> {
             if channels.mux.may_read() {
                 self.room.notify_one();
             }
-            return Some(Out::Control(frame));
+            return Some(Out::Control(Packet::Control(frame)));
         }
         let mut numbers: Vec<_> = channels.by_number.keys().copied().collect();
         let turn = channels.turn;
@@ -262,6 +263,7 @@ impl Shared<'_> {
                     let Some(frame) = channels.mux.close(our) else {
                         continue;
                     };
+                    let frame = Packet::Control(frame);
                     match socket {
                         Some(socket) => Out::Close(frame, socket),
                         None => Out::Control(frame),
@@ -299,13 +301,20 @@ impl Channel {
         if self.session.has_changed().unwrap_or(false)
             && let Some(json) = self.session.borrow_and_update().clone()
         {
-            let payload = Frame::session_data(json).encode();
-            return Next::Out(Out::Control(Mux::message(our, SESSION_DATA, &payload)));
+            return Next::Out(Out::Control(Packet::Message {
+                our,
+                kind: SESSION_DATA,
+                message: Frame::session_data(json),
+            }));
         }
         match socket.outgoing.try_pop() {
             Some(message) => {
-                let frame = Mux::message(our, MESSAGE, &message.0.encode());
-                Next::Out(Out::Message(frame, socket.clone()))
+                let packet = Packet::Message {
+                    our,
+                    kind: MESSAGE,
+                    message: message.0,
+                };
+                Next::Out(Out::Message(packet, socket.clone()))
             }
             None if socket.outgoing.is_closed() => Next::Close(Some(socket.clone())),
             None => Next::Nothing,

@@ -93,6 +93,7 @@ mod message;
 mod mux;
 mod network;
 mod owner;
+mod packet;
 mod peers;
 mod queue;
 mod session_data;

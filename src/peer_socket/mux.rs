@@ -170,15 +170,6 @@ impl Mux {
         Some(control(3, our))
     }
 
-    /// The frame of a message on a channel of ours.
-    pub(super) fn message(our: Number, kind: u64, payload: &[u8]) -> Bytes {
-        let mut frame = BytesMut::with_capacity(payload.len().saturating_add(18));
-        put_uint(&mut frame, our);
-        put_uint(&mut frame, kind);
-        frame.put_slice(payload);
-        frame.freeze()
-    }
-
     /// Has a frame written that we are the cause of.
     pub(super) fn say(&mut self, frame: Bytes) {
         let is_answer = false;
@@ -388,6 +379,21 @@ impl Mux {
         frame.put_slice(handshake);
         frame.freeze()
     }
+}
+
+/// What stands in front of a message on a channel of ours.
+pub(super) fn put_head(out: &mut BytesMut, our: Number, kind: u64) {
+    put_uint(out, our);
+    put_uint(out, kind);
+}
+
+/// The frame of a message on a channel of ours.
+#[cfg(any(test, fuzzing))]
+pub(super) fn message(our: Number, kind: u64, payload: &[u8]) -> Bytes {
+    let mut frame = BytesMut::new();
+    put_head(&mut frame, our, kind);
+    frame.extend_from_slice(payload);
+    frame.freeze()
 }
 
 fn control(kind: u8, number: Number) -> Bytes {

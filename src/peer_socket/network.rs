@@ -4,12 +4,16 @@ use std::{fmt, io, net::SocketAddr, pin::Pin};
 
 use bytes::Bytes;
 use futures_core::{Stream, stream::BoxStream};
-use futures_util::{FutureExt as _, Sink, StreamExt as _, future::BoxFuture};
+use futures_util::{
+    FutureExt as _, Sink, SinkExt as _, StreamExt as _,
+    future::{BoxFuture, ready},
+};
 use tokio_util::codec::Framed;
 
 use super::{
     Guard, PeerInfo, Topic,
     lengths::{Lengths, Prefix},
+    packet::{Packet, Put as _},
 };
 use crate::{BoxIo, Error, Identity, Io, PublicKey};
 
@@ -65,7 +69,8 @@ pub(super) enum Body {
 }
 
 pub(super) type FrameStream = BoxStream<'static, io::Result<Bytes>>;
-pub(super) type FrameSink = Pin<Box<dyn Sink<Bytes, Error = io::Error> + Send>>;
+type FrameSink = Pin<Box<dyn Sink<Bytes, Error = io::Error> + Send>>;
+pub(super) type PacketSink = Pin<Box<dyn Sink<Packet, Error = io::Error> + Send>>;
 
 impl Presence {
     /// A presence whose connections come from `links`, whoever dialed.
@@ -145,9 +150,12 @@ impl Link {
 
 impl Body {
     /// Its frames; and whether we see to it that the peer is still there.
-    pub(super) fn into_frames(self, max_frame: usize) -> (FrameStream, FrameSink, bool) {
+    pub(super) fn into_frames(self, max_frame: usize) -> (FrameStream, PacketSink, bool) {
         match self {
-            Self::Frames(frames, sink) => (frames, sink, false),
+            Self::Frames(frames, sink) => {
+                let sink = sink.with(|packet: Packet| ready(Ok(packet.to_bytes())));
+                (frames, Box::pin(sink), false)
+            }
             Self::Bytes(io) => {
                 let framed = Framed::new(io, Lengths::new(Prefix::U24, max_frame));
                 let (sink, frames) = framed.split();
@@ -173,8 +181,6 @@ impl fmt::Debug for Link {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::SinkExt as _;
-
     use super::*;
 
     #[tokio::test]
@@ -182,7 +188,7 @@ mod tests {
         let (ours, theirs) = tokio::io::duplex(64);
         drop(theirs);
         let (_, mut sink, _) = Body::Bytes(BoxIo::new(ours)).into_frames(1024);
-        let sent = sink.send(Bytes::from_static(b"x")).await;
+        let sent = sink.send(Packet::Control(Bytes::from_static(b"x"))).await;
         assert_eq!(sent.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         // Whether that works or not.
         let _ = sink.close().await;

@@ -15,6 +15,11 @@ pub(super) fn put(out: &mut BytesMut, mut value: u64) {
     out.put_u8(value as u8);
 }
 
+/// How many bytes it takes.
+pub(super) fn len(value: u64) -> usize {
+    ((value | 1).ilog2() / 7).saturating_add(1) as usize
+}
+
 /// Takes one off `bytes`, which hold all there is.
 pub(super) fn take(bytes: &mut impl Buf) -> Result<u64, Malformed> {
     match peek(bytes.chunk())? {
@@ -52,6 +57,7 @@ mod tests {
         for value in [0, 1, 127, 128, 300, u64::from(u32::MAX), u64::MAX] {
             let mut bytes = BytesMut::new();
             put(&mut bytes, value);
+            assert_eq!(bytes.len(), len(value));
             for len in 0..bytes.len() {
                 assert_eq!(peek(&bytes[..len]), Ok(None));
             }

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::peer_socket::mux;
 
 const ID: [u8; 32] = [7; 32];
 
@@ -52,7 +53,7 @@ fn frames_are_those_of_the_package() {
     let (our, open) = mux.open([1; 32], b"h").unwrap();
     let expected = [&b"\0\x01\x01\x01p\x20"[..], &[1; 32], b"h"].concat();
     assert_eq!(open, expected);
-    assert_eq!(Mux::message(our, 0, b"hi"), &b"\x01\0hi"[..]);
+    assert_eq!(mux::message(our, 0, b"hi"), &b"\x01\0hi"[..]);
     assert_eq!(mux.close(our).unwrap(), &b"\0\x03\x01"[..]);
     mux.reject(5);
     assert_eq!(mux.next_frame().unwrap(), &b"\0\x02\x05"[..]);
@@ -69,7 +70,7 @@ fn both_ends_may_open_at_once() {
     };
     assert_eq!(events(&mut a, from_b), Ok(vec![opened(b"b")]));
     assert_eq!(events(&mut b, from_a), Ok(vec![opened(b"a")]));
-    let frame = Mux::message(1, 0, b"hi");
+    let frame = mux::message(1, 0, b"hi");
     assert_eq!(events(&mut b, frame), Ok(vec![message(b"hi")]));
 }
 
@@ -93,7 +94,7 @@ fn a_closed_channel_is_closed_at_both_ends_and_may_be_opened_again() {
     let close = a.close(1).unwrap();
     assert_eq!(a.close(1), None);
     // What was on its way to it is dropped.
-    assert_eq!(events(&mut a, Mux::message(1, 0, b"late")), Ok(vec![]));
+    assert_eq!(events(&mut a, mux::message(1, 0, b"late")), Ok(vec![]));
     assert_eq!(events(&mut b, close), Ok(vec![Event::Closed { our: 1 }]));
     assert_eq!(b.close(1), None);
 
