@@ -44,6 +44,18 @@ fn boxed_layers(ends: (BoxIo, DuplexStream)) -> (BoxIo, DuplexStream) {
     black_box(ping(ends))
 }
 
+#[library_benchmark]
+#[bench::ten(by_hand())]
+fn dial_by_hand(dials: Dials) -> Dials {
+    black_box(dial(dials))
+}
+
+#[library_benchmark]
+#[bench::ten(through_middlewares())]
+fn dial_through_middlewares(dials: Dials) -> Dials {
+    black_box(dial(dials))
+}
+
 library_benchmark_group!(
     name = all,
     benchmarks = [
@@ -56,4 +68,11 @@ library_benchmark_group!(
     ]
 );
 
-main!(library_benchmark_groups = all);
+// Beside each other, so that it is told how much more the second costs.
+library_benchmark_group!(
+    name = dials,
+    compare_by_id = true,
+    benchmarks = [dial_by_hand, dial_through_middlewares]
+);
+
+main!(library_benchmark_groups = [all, dials]);

@@ -1,5 +1,7 @@
 //! What `instructions.rs` counts.
 
+mod dials;
+
 use std::{
     pin::Pin,
     task::{Context, Waker},
@@ -15,6 +17,7 @@ use tower_multiserver::{
     },
 };
 
+pub use dials::{Dials, by_hand, dial, through_middlewares};
 pub use tokio::io::DuplexStream;
 pub use tower_multiserver::{
     BoxIo, Identity,

@@ -4,6 +4,7 @@ mod codecs;
 mod curve;
 mod frames;
 mod noise;
+mod sodium;
 
 use std::{collections::BTreeMap, hint::black_box};
 

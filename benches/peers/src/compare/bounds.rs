@@ -123,6 +123,12 @@ fn bulk(known: &Known<'_>) -> Vec<Row> {
             AtMost,
             1.02,
         ),
+        (
+            "bulk: CPU of a PeerSocket / its framing over net~shs",
+            ratio(cpu("net~shs, PeerSocket"), cpu("net~shs, BareSocket")),
+            AtMost,
+            1.1,
+        ),
     ]
 }
 

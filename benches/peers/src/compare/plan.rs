@@ -77,7 +77,7 @@ impl Plan {
 fn works(quick: bool) -> Vec<(&'static str, &'static str, Work)> {
     let part = if quick { 8 } else { 1 };
     let mut works = Vec::new();
-    for stack in ALL {
+    for stack in ALL.into_iter().chain(MESSAGES) {
         // Not less of the slow one in a hurry: it becomes faster as it runs.
         let bytes = if is_slow(stack) {
             128 << 20
@@ -94,7 +94,7 @@ fn works(quick: bool) -> Vec<(&'static str, &'static str, Work)> {
         let count = if is_slow(stack) { 1000 } else { 3000 } / part;
         works.push((HANDSHAKES, stack, Work::Handshakes { count, at_once: 64 }));
     }
-    for stack in ALL {
+    for stack in ALL.into_iter().chain(MESSAGES) {
         let count = if is_slow(stack) { 4000 } else { 20_000 } / part;
         works.push((PING, stack, Work::Ping { count }));
     }
@@ -133,6 +133,9 @@ const ALL: [&str; 17] = [
     "js net~shs",
     "js net~noauth",
 ];
+
+/// Those of which the bytes above are messages.
+const MESSAGES: [&str; 2] = ["net~shs, PeerSocket", "net~shs, BareSocket"];
 
 /// Ends the name of a stack of ours that is run by the program without graviola.
 const DALEK: &str = ", dalek";

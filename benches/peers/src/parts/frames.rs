@@ -5,10 +5,10 @@ use tower_multiserver::shs::box_stream::{BODY_MAX, BoxKey, HEADER, Opener, Seale
 
 use crate::{Result, work::CHUNK};
 
-use super::{Parts, time};
+use super::{Parts, sodium, time};
 
-const KEY: [u8; 32] = [1; 32];
-const NONCE: [u8; 24] = [2; 24];
+pub(super) const KEY: [u8; 32] = [1; 32];
+pub(super) const NONCE: [u8; 24] = [2; 24];
 
 /// Calls for a GiB.
 const CALLS: f64 = ((1 << 30) / CHUNK) as f64;
@@ -39,5 +39,6 @@ pub(super) fn measure(parts: &mut Parts) -> Result<()> {
         "shs opened",
         time(|| Opener::new(BoxKey::new(&KEY, NONCE)).open(&sealed, &mut opened))?,
     );
-    Ok(())
+
+    sodium::measure(add, &text, &sealed)
 }

@@ -1,6 +1,7 @@
 //! The stacks, ours and those of others.
 
 mod hand;
+mod messages;
 mod ours;
 mod peer_to_peer;
 mod tls;
@@ -42,6 +43,8 @@ pub(crate) fn run(name: &str, work: Work, end: End) -> Result<()> {
         "tcp" => at(hand::Tcp, work, end),
         "unix" => at(hand::Unix, work, end),
         "net~shs" | "net~shs, dalek" => at(ours::net_shs()?, work, end),
+        "net~shs, PeerSocket" => at(messages::InSwarm, work, end),
+        "net~shs, BareSocket" => at(messages::Bare::new()?, work, end),
         "net~noise" => at(ours::net_noise()?, work, end),
         "net~noauth" => at(ours::net_noauth()?, work, end),
         "unix~noauth" => at(ours::unix_noauth()?, work, end),
