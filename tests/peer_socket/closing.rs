@@ -6,6 +6,19 @@ use tower_multiserver::peer_socket::{CloseReason, ReadyState, SendError};
 
 use crate::lab::{Lab, PATIENCE, json, pair, peers, recv, room, socket};
 
+/// On two threads, so that one may look while the other has the socket half closed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_learns_that_a_socket_is_closed_finds_it_in_no_swarm() {
+    for _ in 0..200 {
+        let ([_a, b], [to_b, to_a]) = pair().await;
+        let close = tokio::spawn(async move { to_b.close().await });
+        let reason = timeout(PATIENCE, to_a.closed()).await.unwrap();
+        assert_eq!(b.sockets(), []);
+        assert_eq!((reason, b.socket(&to_a.id())), (CloseReason::Remote, None));
+        close.await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_closed_socket_is_over_at_both_ends_after_what_was_sent() {
     let ([a, b], [to_b, to_a]) = pair().await;

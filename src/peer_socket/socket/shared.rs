@@ -123,18 +123,23 @@ impl Socket {
 
     /// It is over. The first reason counts.
     pub(in crate::peer_socket) fn finish(self: &Arc<Self>, reason: CloseReason) {
+        let swarm = self.swarm.upgrade();
         let ended = self.state.send_if_modified(|state| {
-            let ends = state.ready != ReadyState::Closed;
-            if ends {
-                // Whoever ended it while we were closing it.
-                let closing = state.ready == ReadyState::Closing;
-                let reason = if closing { CloseReason::Local } else { reason };
-                *state = State {
-                    ready: ReadyState::Closed,
-                    reason: Some(reason),
-                };
+            if state.ready == ReadyState::Closed {
+                return false;
             }
-            ends
+            // Whoever ended it while we were closing it.
+            let closing = state.ready == ReadyState::Closing;
+            let reason = if closing { CloseReason::Local } else { reason };
+            *state = State {
+                ready: ReadyState::Closed,
+                reason: Some(reason),
+            };
+            // Before anybody can see that it is closed: whoever does finds it in its swarm no more.
+            if let Some(swarm) = &swarm {
+                swarm.remove(self, reason);
+            }
+            true
         });
         if !ended {
             return;
@@ -145,9 +150,6 @@ impl Socket {
         }
         self.outgoing.clear();
         self.work.notify_one();
-        if let Some(swarm) = self.swarm.upgrade() {
-            swarm.remove(self, self.reason().unwrap_or(reason));
-        }
     }
 
     pub(super) fn reason(&self) -> Option<CloseReason> {
