@@ -1,26 +1,35 @@
 //! The body of a fuzz target.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use arbitrary::{Result, Unstructured};
 use tower_multiserver_core::sealed::Next;
 
 use super::*;
 
-fn key() -> TransportKey {
-    TransportKey::new(&[1; 32])
+/// Of the input, since a fuzzer sees what a tag is compared with, and says it the next time.
+fn key(data: &[u8]) -> [u8; 32] {
+    let mut key = [0; 32];
+    for (number, part) in key.chunks_exact_mut(8).enumerate() {
+        let mut hasher = DefaultHasher::new();
+        (number, data).hash(&mut hasher);
+        part.copy_from_slice(&hasher.finish().to_be_bytes());
+    }
+    key
 }
 
 /// A stream that somebody changed on its way comes out as far as it is whole.
 pub fn frames(data: &[u8]) {
-    let _ = read(&mut Unstructured::new(data));
+    let _ = read(&mut Unstructured::new(data), &key(data));
 }
 
-fn read(u: &mut Unstructured<'_>) -> Result<()> {
-    let (mut wire, text) = stream(u)?;
+fn read(u: &mut Unstructured<'_>, key: &[u8; 32]) -> Result<()> {
+    let (mut wire, text) = stream(u, key)?;
     let honest = wire.clone();
     for _ in 0..u.int_in_range(0..=2)? {
         change(u, &mut wire)?;
     }
-    let mut opener = Opener::new(key());
+    let mut opener = Opener::new(TransportKey::new(key));
     let (mut heard, mut there, mut rest) = (Vec::new(), Vec::new(), &wire[..]);
     let end = loop {
         let mut room = vec![0; amount(u)?];
@@ -55,8 +64,8 @@ fn read(u: &mut Unstructured<'_>) -> Result<()> {
 }
 
 /// A stream of up to eight frames with its goodbye, and its text.
-fn stream(u: &mut Unstructured<'_>) -> Result<(Vec<u8>, Vec<u8>)> {
-    let mut sealer = Sealer::new(key());
+fn stream(u: &mut Unstructured<'_>, key: &[u8; 32]) -> Result<(Vec<u8>, Vec<u8>)> {
+    let mut sealer = Sealer::new(TransportKey::new(key));
     let (mut wire, mut text) = (Vec::new(), Vec::new());
     for _ in 0..u.int_in_range(0..=8)? {
         let some = vec![u.arbitrary()?; length(u)?];
