@@ -7,7 +7,7 @@ mod support;
 use std::{alloc::System, sync::Mutex};
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use support::identity;
+use support::{connected, identity};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tower::{BoxError, Service, ServiceBuilder};
 use tower_multiserver::{
@@ -34,24 +34,6 @@ fn alone<T>(test: impl Future<Output = T>) -> T {
         .build()
         .unwrap();
     runtime.block_on(test)
-}
-
-/// Both ends of a connection over a stack.
-async fn connected<S, L, I, J>(stack: S, address: &str) -> (Connection<I>, Connection<J>)
-where
-    S: Service<Address, Response = Connection<I>, Error: Into<BoxError>, Future: Send>,
-    S: Service<Listen, Response = Bound<L>, Error: Into<BoxError>, Future: Send>,
-    S: Service<Accept<L::Raw>, Response = Connection<J>, Error: Into<BoxError>, Future: Send>,
-    S: Clone + Send + Sync + 'static,
-    L: Listener,
-    I: Io,
-    J: Io,
-{
-    let (_shutdown, closing) = Shutdown::new();
-    let mut incoming = stack.listen(address, closing).await.unwrap();
-    let address = incoming.addresses()[0].1.clone();
-    let (dialed, accepted) = tokio::join!(stack.dial(address), incoming.next());
-    (dialed.unwrap(), accepted.unwrap().unwrap())
 }
 
 async fn send(io: &mut (impl AsyncWrite + Unpin), chunk: &[u8], times: usize) {

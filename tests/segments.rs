@@ -7,12 +7,11 @@ mod support;
 
 use std::{io::Write as _, process::Command};
 
-use support::shs;
+use support::{connected, shs};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::{BoxError, Service, ServiceBuilder};
 use tower_multiserver::{
-    Accept, Address, Bound, Connection, Io, Listen, Listener, PeerAddr, Shutdown, StackExt as _,
-    net::Net, ws::Ws,
+    Accept, Address, Bound, Connection, Io, Listen, Listener, PeerAddr, net::Net, ws::Ws,
 };
 
 const MESSAGES: usize = 100;
@@ -45,11 +44,7 @@ where
     I: Io,
     J: Io,
 {
-    let (_shutdown, closing) = Shutdown::new();
-    let mut incoming = stack.listen(address, closing).await.unwrap();
-    let address = incoming.addresses()[0].1.clone();
-    let (dialed, accepted) = tokio::join!(stack.dial(address), incoming.next());
-    let (mut near, mut far) = (dialed.unwrap(), accepted.unwrap().unwrap());
+    let (mut near, mut far) = connected(stack, address).await;
     let port = near.info().get::<PeerAddr>().unwrap().0.port();
     let [by_near, by_far] = ["dport", "sport"].map(|end| format!("{end} = :{port}"));
 

@@ -10,7 +10,7 @@
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
-use super::{MAX_CONTENT_TYPE, Malformed, packet::Put, varint};
+use super::{MAX_CONTENT_TYPE, Malformed, put::Put, varint};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Frame {

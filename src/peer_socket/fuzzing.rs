@@ -11,7 +11,7 @@ use super::{
     BareSocket, Malformed, Message,
     frame::{Frame, Kind},
     mux::{self, Event, MAX_CHANNELS, Mux, Number},
-    packet::Put as _,
+    put::Put as _,
 };
 
 /// A message is what its own frame says, or none.

@@ -5,7 +5,7 @@ use std::io;
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::{Malformed, packet::Put, varint};
+use super::{Malformed, put::Put, varint};
 
 /// How a length is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

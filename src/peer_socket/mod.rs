@@ -95,6 +95,7 @@ mod network;
 mod owner;
 mod packet;
 mod peers;
+mod put;
 mod queue;
 mod session_data;
 mod socket;

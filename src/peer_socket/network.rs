@@ -13,7 +13,8 @@ use tokio_util::codec::Framed;
 use super::{
     Guard, PeerInfo, Topic,
     lengths::{Lengths, Prefix},
-    packet::{Packet, Put as _},
+    packet::Packet,
+    put::Put as _,
 };
 use crate::{BoxIo, Error, Identity, Io, PublicKey};
 

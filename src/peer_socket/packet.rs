@@ -1,4 +1,4 @@
-//! What goes over a connection as one, and how it is put there: a message is copied once, to where it is written from.
+//! What goes over a connection as one.
 
 use bytes::{Bytes, BytesMut};
 
@@ -6,21 +6,8 @@ use super::{
     compact::uint_len,
     frame::Frame,
     mux::{self, Number},
+    put::Put,
 };
-
-/// What can be written where it is sent from.
-pub(super) trait Put {
-    /// How many bytes it has.
-    fn len(&self) -> usize;
-
-    fn put(&self, out: &mut BytesMut);
-
-    fn to_bytes(&self) -> Bytes {
-        let mut out = BytesMut::with_capacity(self.len());
-        self.put(&mut out);
-        out.freeze()
-    }
-}
 
 /// A frame of protomux.
 #[derive(Clone, Debug)]

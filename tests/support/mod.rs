@@ -11,7 +11,11 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, copy, split},
     net::TcpSocket,
 };
-use tower_multiserver::{Address, AppKey, Identity, Io, MultiAddress, Seed, shs::ShsLayer};
+use tower::{BoxError, Service};
+use tower_multiserver::{
+    Accept, Address, AppKey, Bound, Connection, Identity, Io, Listen, Listener, MultiAddress, Seed,
+    Shutdown, StackExt as _, shs::ShsLayer,
+};
 
 /// Long enough that only a hang reaches it.
 pub(crate) const HANG: Duration = Duration::from_secs(30);
@@ -60,4 +64,24 @@ pub(crate) async fn round_trip(mut io: impl Io, message: &[u8]) {
     let mut answer = Vec::new();
     io.read_to_end(&mut answer).await.expect("an answer");
     assert_eq!(answer, message);
+}
+
+/// Both ends of a connection over a stack.
+pub(crate) async fn connected<S, L, I, J>(stack: S, address: &str) -> (Connection<I>, Connection<J>)
+where
+    S: Service<Address, Response = Connection<I>, Error: Into<BoxError>, Future: Send>,
+    S: Service<Listen, Response = Bound<L>, Error: Into<BoxError>, Future: Send>,
+    S: Service<Accept<L::Raw>, Response = Connection<J>, Error: Into<BoxError>, Future: Send>,
+    S: Clone + Send + Sync + 'static,
+    L: Listener,
+    I: Io,
+    J: Io,
+{
+    let (_shutdown, closing) = Shutdown::new();
+    let incoming = stack.listen(address, closing).await;
+    let mut incoming = incoming.expect("listening");
+    let address = incoming.addresses()[0].1.clone();
+    let (dialed, accepted) = tokio::join!(stack.dial(address), incoming.next());
+    let accepted = accepted.expect("one").expect("accepted");
+    (dialed.expect("dialed"), accepted)
 }
