@@ -26,7 +26,7 @@ struct Entry {
     host: Option<IpAddr>,
 }
 
-/// The part of the set that one host may fill before its own oldest goes first.
+/// The part of the set that one host may fill before its own oldest goes first, and as many as may be on their way out.
 const SHARE: usize = 8;
 
 impl<T: Send + 'static> Handshakes<T> {
@@ -41,6 +41,12 @@ impl<T: Send + 'static> Handshakes<T> {
 
     pub(crate) fn set_max(&mut self, max: usize) {
         self.max = max.max(1);
+    }
+
+    /// Whether another may be started now. It is false only until those that were dropped have let go of what they held,
+    /// of which `poll_next` wakes.
+    pub(crate) fn has_room(&self) -> bool {
+        self.tasks.len() < self.max.saturating_add(self.share())
     }
 
     /// Starts one, in the place of the oldest where there is no room.
@@ -83,6 +89,10 @@ impl<T: Send + 'static> Handshakes<T> {
         }
     }
 
+    fn share(&self) -> usize {
+        (self.max / SHARE).max(1)
+    }
+
     fn forget(&mut self, id: Id) {
         self.oldest_first.retain(|entry| entry.task.id() != id);
     }
@@ -94,9 +104,8 @@ impl<T: Send + 'static> Handshakes<T> {
             *count = count.saturating_add(1);
         }
         let greediest = count.into_iter().max_by_key(|(_, count)| *count);
-        let share = (self.max / SHARE).max(1);
         let position = greediest
-            .filter(|(_, count)| *count > share)
+            .filter(|(_, count)| *count > self.share())
             .and_then(|(host, _)| {
                 let mut entries = self.oldest_first.iter();
                 entries.position(|entry| entry.host == Some(host))

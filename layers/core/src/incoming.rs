@@ -22,9 +22,10 @@ use crate::{
 
 /// Accepted connections, as their handshakes finish: a [`Stream`] of them, and of those that failed.
 ///
-/// Handshakes run side by side, at most [`MAX_HANDSHAKES`](Self::MAX_HANDSHAKES) at once. Accepting never waits for
-/// room: when the set is full, the oldest unfinished one is dropped, first of a host that has more than its share. So
-/// mute peers stop nobody.
+/// Handshakes run side by side, at most [`MAX_HANDSHAKES`](Self::MAX_HANDSHAKES) at once. Accepting never waits for a
+/// peer: when the set is full, the oldest unfinished one is dropped, first of a host that has more than its share. So mute
+/// peers stop nobody. It waits only for the tasks of the dropped ones to let go of their sockets, when those are an eighth
+/// more than the set.
 ///
 /// Dropping it closes the socket and aborts the handshakes. The stream ends when the server was told to close and the
 /// last handshake has ended.
@@ -113,6 +114,9 @@ where
                     self.closing = None;
                     return Poll::Ready(None);
                 }
+                // Those that were dropped let go of their sockets when their tasks run next. Without this wait a burst would
+                // have all of its descriptors open at once.
+                Poll::Pending if !self.handshakes.has_room() => return Poll::Pending,
                 Poll::Ready(None) | Poll::Pending => {}
             }
             ready!(self.poll_accept(cx));

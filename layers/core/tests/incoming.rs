@@ -8,9 +8,11 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
     sync::mpsc,
+    task::coop::unconstrained,
     time::{Instant, sleep},
 };
 use tower::{Layer as _, service_fn};
@@ -132,6 +134,39 @@ async fn a_middleware_that_knows_no_deadline_is_cut_off_all_the_same() {
     sockets.send(socket).expect("listening");
     let error = incoming.next().await.expect("one").expect_err("never");
     assert_eq!(error.kind(), ErrorKind::Timeout);
+}
+
+/// All at once, before any other task may run.
+#[tokio::test]
+async fn a_burst_of_mute_peers_has_no_more_sockets_open_than_there_is_room_for() {
+    let (sockets, bound) = bound([]);
+    let (_shutdown, closing) = Shutdown::new();
+    let mute = service_fn(async |accept: Accept<DuplexStream>| {
+        let _held = accept.raw;
+        std::future::pending::<Result<Connection<DuplexStream>, Error>>().await
+    });
+    let mut incoming = Incoming::new(bound, mute, closing).max_handshakes(16);
+    let mut peers = Vec::new();
+    for _ in 0..100 {
+        let (socket, peer) = duplex(1);
+        sockets.send(socket).expect("listening");
+        peers.push(peer);
+    }
+    for dropped in 1..=84 {
+        let error = incoming.next().await.expect("one").expect_err("mute");
+        assert_eq!(error.kind(), ErrorKind::Overloaded);
+        let waiting = 100 - 16 - dropped;
+        let open = peers.iter_mut().map(is_open).filter(|open| *open).count();
+        assert!(
+            open <= waiting + 16 + 2,
+            "{open} open, {waiting} of them not accepted"
+        );
+    }
+}
+
+/// Whether the other end has not been dropped: there would be an end to read.
+fn is_open(peer: &mut DuplexStream) -> bool {
+    unconstrained(peer.read_u8()).now_or_never().is_none()
 }
 
 #[tokio::test]
