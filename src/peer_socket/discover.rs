@@ -14,9 +14,7 @@ use futures_util::{StreamExt as _, stream};
 use tokio::sync::{broadcast, watch};
 use tower::discover::Change;
 
-use super::{
-    PeerSocket, ReadyState, SwarmEvent, incoming::event, socket::Socket, swarm::SwarmShared,
-};
+use super::{PeerSocket, ReadyState, SwarmEvent, incoming::event, roster::Roster, socket::Socket};
 use crate::PublicKey;
 
 /// The peers of a swarm as they come and go: a [`Discover`](tower::discover::Discover).
@@ -58,7 +56,7 @@ use crate::PublicKey;
 pub struct Discovered(BoxStream<'static, Change<PublicKey, PeerSocket>>);
 
 struct Subscriber {
-    swarm: Weak<SwarmShared>,
+    swarm: Weak<Roster>,
     events: broadcast::Receiver<SwarmEvent>,
     ready: watch::Receiver<ReadyState>,
     /// Those that were told of, by their serial numbers.
@@ -68,7 +66,7 @@ struct Subscriber {
 }
 
 impl Discovered {
-    pub(super) fn new(swarm: &Arc<SwarmShared>) -> Self {
+    pub(super) fn new(swarm: &Arc<Roster>) -> Self {
         let (there, events) = swarm.subscribe();
         let mut subscriber = Subscriber {
             swarm: Arc::downgrade(swarm),

@@ -10,19 +10,21 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Guard, Topic, links::Links, network::Node, swarm::SwarmShared};
+use super::{Guard, SwarmId, Topic, links::Links, network::Node, roster::Roster};
 use crate::PublicKey;
 use crate::lock::lock;
+use bytes::Bytes;
+use serde_json::Value;
 
 pub(super) struct Home {
     pub(super) key: PublicKey,
     pub(super) options: Arc<Options>,
     pub(super) node: Box<dyn Node>,
-    pub(super) swarms: Mutex<HashMap<Topic, Arc<SwarmShared>>>,
+    pub(super) swarms: Mutex<HashMap<Topic, Arc<Roster>>>,
     /// Goes up whenever a swarm is joined or left.
     version: AtomicU64,
-    pub(super) generation: AtomicU64,
-    pub(super) links: Links,
+    generation: AtomicU64,
+    pub(super) links: Arc<Links>,
     /// One joins after the other, so that two do not join the same.
     pub(super) joining: tokio::sync::Mutex<()>,
     pub(super) closing: CancellationToken,
@@ -45,7 +47,7 @@ impl Home {
             swarms: Mutex::default(),
             version: AtomicU64::new(0),
             generation: AtomicU64::new(0),
-            links: Links::default(),
+            links: Arc::default(),
             joining: tokio::sync::Mutex::default(),
             closing: CancellationToken::new(),
             closed: CancellationToken::new(),
@@ -53,7 +55,7 @@ impl Home {
     }
 
     /// The swarms that are joined, where that changed since `seen`.
-    pub(super) fn swarms_since(&self, seen: &mut Option<u64>) -> Option<Vec<Arc<SwarmShared>>> {
+    pub(super) fn swarms_since(&self, seen: &mut Option<u64>) -> Option<Vec<Arc<Roster>>> {
         let swarms = lock(&self.swarms);
         let version = self.version.load(Ordering::Acquire);
         if seen.replace(version) == Some(version) {
@@ -62,15 +64,35 @@ impl Home {
         Some(swarms.values().cloned().collect())
     }
 
-    pub(super) fn insert(&self, swarm: Arc<SwarmShared>) {
+    /// A swarm that is to be joined.
+    pub(super) fn insert(
+        &self,
+        id: SwarmId,
+        topic: Topic,
+        session: Option<(Value, Bytes)>,
+    ) -> Arc<Roster> {
+        let generation = self.generation.fetch_add(1, Ordering::Relaxed);
+        let max_message = self.options.max_message;
+        let links = self.links.clone();
+        let swarm = Roster::new(id, topic, generation, self.key, max_message, links, session);
         let mut swarms = lock(&self.swarms);
-        swarms.insert(swarm.topic, swarm);
+        swarms.insert(topic, swarm.clone());
         self.version.fetch_add(1, Ordering::AcqRel);
+        swarm
     }
 
-    pub(super) fn forget(&self, swarm: &SwarmShared) {
+    /// Has the connections know a swarm no more. False when it was left before.
+    pub(super) fn leave(&self, swarm: &Roster) -> bool {
+        let leaves = swarm.leave();
+        if leaves {
+            self.forget(swarm);
+        }
+        leaves
+    }
+
+    fn forget(&self, swarm: &Roster) {
         let mut swarms = lock(&self.swarms);
-        let is_it = |other: &Arc<SwarmShared>| other.generation == swarm.generation;
+        let is_it = |other: &Arc<Roster>| other.generation == swarm.generation;
         if swarms.get(&swarm.topic).is_some_and(is_it) {
             swarms.remove(&swarm.topic);
         }

@@ -11,7 +11,7 @@ use futures_core::{Stream, stream::BoxStream};
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::{broadcast, watch};
 
-use super::{PeerSocket, ReadyState, SwarmEvent, socket::Socket, swarm::SwarmShared};
+use super::{PeerSocket, ReadyState, SwarmEvent, roster::Roster, socket::Socket};
 
 /// A stream of the sockets of a swarm: each once, first those that were there when it was asked for.
 ///
@@ -22,7 +22,7 @@ pub struct Incoming(BoxStream<'static, PeerSocket>);
 pub struct Events(BoxStream<'static, SwarmEvent>);
 
 struct Subscriber {
-    swarm: std::sync::Weak<SwarmShared>,
+    swarm: std::sync::Weak<Roster>,
     there: std::vec::IntoIter<Arc<Socket>>,
     events: broadcast::Receiver<SwarmEvent>,
     ready: watch::Receiver<ReadyState>,
@@ -31,7 +31,7 @@ struct Subscriber {
 }
 
 impl Incoming {
-    pub(super) fn new(swarm: Arc<SwarmShared>) -> Self {
+    pub(super) fn new(swarm: Arc<Roster>) -> Self {
         let (there, events) = swarm.subscribe();
         let subscriber = Subscriber {
             there: there.into_iter(),
@@ -74,7 +74,7 @@ impl Subscriber {
 }
 
 impl Events {
-    pub(super) fn new(swarm: &Arc<SwarmShared>) -> Self {
+    pub(super) fn new(swarm: &Arc<Roster>) -> Self {
         let (_, events) = swarm.subscribe();
         let events = stream::unfold((events, swarm.ready()), async |(mut events, mut ready)| {
             let event = event(&mut events, &mut ready).await?;

@@ -24,8 +24,8 @@ use super::{
     mux::{Mux, Number},
     network::{FrameStream, Link, PacketSink},
     packet::Packet,
+    roster::Roster,
     socket::{PROTOCOL, Socket},
-    swarm::SwarmShared,
 };
 use crate::lock::lock;
 
@@ -53,7 +53,7 @@ struct Channels {
     by_number: HashMap<Number, Channel>,
     numbers: HashMap<Topic, Number>,
     /// The swarms that we are in, by the id of their channel.
-    ids: HashMap<[u8; 32], Arc<SwarmShared>>,
+    ids: HashMap<[u8; 32], Arc<Roster>>,
     /// Those of which the peer, or we, want no channel: by generation.
     unwanted: HashMap<Topic, u64>,
     /// As of when the swarms are known.
@@ -64,7 +64,7 @@ struct Channels {
 
 /// One swarm.
 struct Channel {
-    swarm: Arc<SwarmShared>,
+    swarm: Arc<Roster>,
     session: watch::Receiver<Option<Bytes>>,
     /// Once the peer has opened it too.
     socket: Option<Arc<Socket>>,

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::{PeerSocket, SessionDataTooLong, swarm::SwarmShared};
+use super::{PeerSocket, SessionDataTooLong, roster::Roster};
 use crate::PublicKey;
 
 /// Ourselves in a swarm. It alone can say what we are to others: of a peer it can only be read.
@@ -37,10 +37,10 @@ use crate::PublicKey;
 /// }
 /// ```
 #[derive(Clone)]
-pub struct Loopback(Arc<SwarmShared>);
+pub struct Loopback(Arc<Roster>);
 
 impl Loopback {
-    pub(super) fn new(swarm: Arc<SwarmShared>) -> Self {
+    pub(super) fn new(swarm: Arc<Roster>) -> Self {
         Self(swarm)
     }
 

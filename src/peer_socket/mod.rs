@@ -97,6 +97,7 @@ mod packet;
 mod peers;
 mod put;
 mod queue;
+mod roster;
 mod session_data;
 mod socket;
 mod state;
@@ -119,10 +120,11 @@ pub use self::{
     message::Message,
     network::{Link, Membership, Network, Node, Presence},
     peers::{DEFAULT_MAX_MESSAGE, DEFAULT_MAX_PEERS, PeerSockets, PeerSocketsBuilder},
+    roster::SwarmEvent,
     session_data::SessionDataTooLong,
     socket::{PeerInfo, PeerSocket, SocketSink, SocketStream},
     state::{CloseReason, ReadyState, SendError},
-    swarm::{Swarm, SwarmEvent},
+    swarm::Swarm,
     topic::{SwarmId, SwarmKind, Topic},
 };
 

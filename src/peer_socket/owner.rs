@@ -1,12 +1,11 @@
-//! Who keeps a home: joins its swarms, runs its connections, and ends with the last swarm.
+//! Who keeps a home: runs its connections, and ends with the last swarm.
 
 use std::{
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use futures_util::{StreamExt as _, stream::BoxStream};
-use serde_json::Value;
 use tokio::{
     task::{JoinHandle, JoinSet},
     time::timeout,
@@ -14,16 +13,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Swarm, SwarmId, Topic,
     home::{Home, Options},
     link,
     links::LinkEntry,
     network::{Link, Presence},
-    session_data,
-    swarm::SwarmShared,
 };
+use crate::PublicKey;
 use crate::lock::lock;
-use crate::{Error, ErrorKind, PublicKey};
 
 /// How long the connections may take to end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -53,45 +49,6 @@ impl HomeOwner {
         })
     }
 
-    /// Joins a swarm, or finds that it is joined. `None` when this goes off the network.
-    pub(super) async fn join(
-        self: &Arc<Self>,
-        id: SwarmId,
-        topic: Topic,
-        session: Option<Value>,
-    ) -> Result<Option<Swarm>, Error> {
-        let home = &self.home;
-        let session = match session {
-            Some(value) => {
-                let json = session_data::encode(&value);
-                let json = json.map_err(|error| Error::new(ErrorKind::Limit, error))?;
-                Some((value, json))
-            }
-            None => None,
-        };
-        let _turn = home.joining.lock().await;
-        if home.closing.is_cancelled() {
-            return Ok(None);
-        }
-        let known = lock(&home.swarms).get(&topic).cloned();
-        if let Some(swarm) = known.and_then(|swarm| swarm.handle()) {
-            if let Some((value, _)) = session {
-                // It was encoded above.
-                let _ = swarm.loopback().set_session_data(value);
-            }
-            return Ok(Some(swarm));
-        }
-        let generation = home.generation.fetch_add(1, Ordering::Relaxed);
-        let swarm = SwarmShared::new(id, topic, generation, home, session);
-        home.insert(swarm.clone());
-        let forget = Forget(&swarm);
-        let membership = home.node.join(topic).await?;
-        std::mem::forget(forget);
-        let joined = swarm.joined(membership, self.clone());
-        home.links.wake();
-        Ok(Some(joined))
-    }
-
     /// Ends in good order where no swarm is joined any more.
     pub(super) async fn close_if_idle(&self) {
         let home = &self.home;
@@ -119,15 +76,6 @@ impl HomeOwner {
     /// Waits until it is off the network, where it is being closed.
     pub(super) fn closed(&self) -> CancellationToken {
         self.home.closed.clone()
-    }
-}
-
-/// Takes a swarm back that could not be joined, or was not waited for.
-struct Forget<'a>(&'a Arc<SwarmShared>);
-
-impl Drop for Forget<'_> {
-    fn drop(&mut self) {
-        self.0.abandon();
     }
 }
 

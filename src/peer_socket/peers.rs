@@ -165,7 +165,8 @@ impl PeerSockets {
         let topic = id.topic(origin);
         loop {
             let home = self.home().await?;
-            if let Some(swarm) = home.join(id.clone(), topic, session_data.clone()).await? {
+            if let Some(swarm) = Swarm::join(&home, id.clone(), topic, session_data.clone()).await?
+            {
                 return Ok(swarm);
             }
         }

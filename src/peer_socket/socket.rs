@@ -16,10 +16,10 @@ use futures_util::Sink;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::{CloseReason, Malformed, Message, ReadyState, SendError, SocketIo, Swarm};
+use super::{CloseReason, Malformed, Message, ReadyState, SendError, SocketIo};
 use crate::PublicKey;
 
-pub(super) use shared::Socket;
+pub(super) use shared::{Parent, Socket};
 
 use self::shared::Outgoing;
 
@@ -112,11 +112,6 @@ impl PeerSocket {
     /// Whether it is the socket to ourselves.
     pub fn is_loopback(&self) -> bool {
         self.socket.is_loopback
-    }
-
-    /// Its swarm, unless that was left.
-    pub fn swarm(&self) -> Option<Swarm> {
-        self.socket.swarm.upgrade()?.handle()
     }
 
     /// What is spoken with the peer.

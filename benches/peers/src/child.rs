@@ -13,11 +13,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{
-    Result,
-    stacks::Stack,
-    work::{Client, Work},
-};
+use crate::{Result, client::Client, stack::Stack, work::Work};
 
 /// What a process has used.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]

@@ -6,8 +6,10 @@
 
 mod channel;
 mod child;
+mod client;
 mod compare;
 mod parts;
+mod stack;
 mod stacks;
 mod work;
 

@@ -12,9 +12,9 @@ use crate::peer_socket::{
     compact::{put_bytes, take_bytes},
     frame::Frame,
     mux::{Event, Number},
+    roster::Roster,
     session_data,
     socket::Socket,
-    swarm::SwarmShared,
 };
 
 impl Shared<'_> {
@@ -45,10 +45,11 @@ impl Shared<'_> {
                 }
             }
             Event::Message { our, kind, payload } => {
-                let socket = channels.by_number.get(&our)?.socket.clone()?;
+                let channel = channels.by_number.get(&our)?;
+                let socket = channel.socket.clone()?;
                 let result = match kind {
                     MESSAGE => self.message(payload).map(Some),
-                    SESSION_DATA => Self::session_data(&socket, payload).map(|()| None),
+                    SESSION_DATA => channel.session_data(&socket, payload).map(|()| None),
                     _ => Ok(None),
                 };
                 match result {
@@ -68,15 +69,6 @@ impl Shared<'_> {
         // It may wait long, and should not hold on to all that came with it.
         frame.content = Bytes::copy_from_slice(&frame.content);
         Ok(frame)
-    }
-
-    fn session_data(socket: &Arc<Socket>, payload: Bytes) -> Result<(), Malformed> {
-        let data = session_data::decode(&Frame::decode(payload)?.content)?;
-        socket.session.send_replace(Some(data));
-        if let Some(swarm) = socket.swarm.upgrade() {
-            swarm.tell(SwarmEvent::SessionData(PeerSocket::new(socket.clone())));
-        }
-        Ok(())
     }
 
     fn opened(&self, channels: &mut Channels, our: Number, handshake: Bytes) {
@@ -130,7 +122,7 @@ impl Shared<'_> {
         &self,
         channels: &mut Channels,
         our: Number,
-        swarm: Arc<SwarmShared>,
+        swarm: Arc<Roster>,
         session: watch::Receiver<Option<Bytes>>,
     ) {
         channels.unwanted.remove(&swarm.topic);
@@ -186,6 +178,17 @@ impl Shared<'_> {
                 self.insert(channels, our, swarm, session);
             }
         }
+    }
+}
+
+impl Channel {
+    /// The peer says something else of itself.
+    fn session_data(&self, socket: &Arc<Socket>, payload: Bytes) -> Result<(), Malformed> {
+        let data = session_data::decode(&Frame::decode(payload)?.content)?;
+        socket.session.send_replace(Some(data));
+        let event = SwarmEvent::SessionData(PeerSocket::new(socket.clone()));
+        self.swarm.tell(event);
+        Ok(())
     }
 }
 

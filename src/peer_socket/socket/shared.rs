@@ -1,6 +1,7 @@
 //! What all handles of a socket share.
 
 use std::{
+    any::Any,
     sync::{Arc, Weak},
     task::{Context, Poll, ready},
     time::Duration,
@@ -17,7 +18,6 @@ use crate::peer_socket::{
     CloseReason, MAX_CONTENT_TYPE, Malformed, Message, ReadyState, SendError,
     frame::Frame,
     queue::{PushError, Queue, Weight},
-    swarm::SwarmShared,
 };
 
 /// How many messages wait in a socket, in each direction, before who sends has to wait; and how many bytes, where one
@@ -33,7 +33,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(in crate::peer_socket) struct Socket {
     pub(in crate::peer_socket) info: PeerInfo,
-    pub(in crate::peer_socket) swarm: Weak<SwarmShared>,
+    pub(in crate::peer_socket) swarm: Weak<dyn Parent>,
     /// In what order the sockets of a swarm came.
     pub(in crate::peer_socket) serial: u64,
     pub(in crate::peer_socket) incoming: Queue<Frame>,
@@ -44,6 +44,15 @@ pub(in crate::peer_socket) struct Socket {
     work: Arc<Notify>,
     max_message: usize,
     pub(super) is_loopback: bool,
+}
+
+/// A swarm, as far as its sockets know of it.
+pub(in crate::peer_socket) trait Parent: Send + Sync {
+    /// A socket ends, which nobody sees before this is told.
+    fn remove(&self, socket: &Arc<Socket>, reason: CloseReason);
+
+    /// What keeps the swarm joined, unless it was left.
+    fn joined(&self) -> Option<Arc<dyn Any + Send + Sync>>;
 }
 
 #[derive(Clone, Copy)]
@@ -72,7 +81,7 @@ impl Weight for Outgoing {
 impl Socket {
     pub(in crate::peer_socket) fn new(
         info: PeerInfo,
-        swarm: Weak<SwarmShared>,
+        swarm: Weak<dyn Parent>,
         serial: u64,
         session: Option<Value>,
         work: Arc<Notify>,

@@ -7,8 +7,8 @@ use crate::{Result, work::CHUNK};
 
 use super::{Parts, sodium, time};
 
-pub(super) const KEY: [u8; 32] = [1; 32];
-pub(super) const NONCE: [u8; 24] = [2; 24];
+const KEY: [u8; 32] = [1; 32];
+const NONCE: [u8; 24] = [2; 24];
 
 /// Calls for a GiB.
 const CALLS: f64 = ((1 << 30) / CHUNK) as f64;
@@ -40,5 +40,5 @@ pub(super) fn measure(parts: &mut Parts) -> Result<()> {
         time(|| Opener::new(BoxKey::new(&KEY, NONCE)).open(&sealed, &mut opened))?,
     );
 
-    sodium::measure(add, &text, &sealed)
+    sodium::measure(add, (&KEY, NONCE), &text, &sealed)
 }

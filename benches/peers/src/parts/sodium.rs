@@ -8,40 +8,37 @@ use tower_multiserver::shs::box_stream::{BODY_MAX, HEADER};
 
 use crate::Result;
 
-use super::{
-    frames::{KEY, NONCE},
-    time,
-};
+use super::time;
 
 const TAG: usize = 16;
 
 /// `theirs` are the frames of `text` by the library, which must be the same.
 pub(super) fn measure(
     mut add: impl FnMut(&str, f64) -> Option<f64>,
+    (bytes, nonce): (&[u8; 32], Nonce),
     text: &[u8],
     theirs: &[u8],
 ) -> Result<()> {
     let mut key = Key::<FullAccess>::new_empty()?;
-    key.copy_from_slice(&KEY);
+    key.copy_from_slice(bytes);
     let (mut sealed, mut opened) = (vec![0; theirs.len()], vec![0; text.len()]);
-    seal(&key, text, &mut sealed)?;
-    open(&key, &sealed, &mut opened)?;
+    seal(&key, nonce, text, &mut sealed)?;
+    open(&key, nonce, &sealed, &mut opened)?;
     if sealed != theirs || opened != text {
         return Err("libsodium and the library have not the same frames".into());
     }
     add(
         "libsodium sealed",
-        time(|| seal(&key, text, &mut sealed).is_ok())?,
+        time(|| seal(&key, nonce, text, &mut sealed).is_ok())?,
     );
     add(
         "libsodium opened",
-        time(|| open(&key, &sealed, &mut opened).is_ok())?,
+        time(|| open(&key, nonce, &sealed, &mut opened).is_ok())?,
     );
     Ok(())
 }
 
-fn seal(key: &Key<FullAccess>, text: &[u8], sealed: &mut [u8]) -> Result<()> {
-    let mut nonce = NONCE;
+fn seal(key: &Key<FullAccess>, mut nonce: Nonce, text: &[u8], sealed: &mut [u8]) -> Result<()> {
     let frames = sealed.chunks_mut(HEADER + BODY_MAX);
     for (text, frame) in text.chunks(BODY_MAX).zip(frames) {
         let (head, body) = frame.split_at_mut(HEADER);
@@ -56,8 +53,7 @@ fn seal(key: &Key<FullAccess>, text: &[u8], sealed: &mut [u8]) -> Result<()> {
     Ok(())
 }
 
-fn open(key: &Key<FullAccess>, sealed: &[u8], text: &mut [u8]) -> Result<()> {
-    let mut nonce = NONCE;
+fn open(key: &Key<FullAccess>, mut nonce: Nonce, sealed: &[u8], text: &mut [u8]) -> Result<()> {
     let frames = sealed.chunks(HEADER + BODY_MAX);
     for (text, frame) in text.chunks_mut(BODY_MAX).zip(frames) {
         let (tag, rest) = frame.split_first_chunk::<TAG>().ok_or("cut off")?;

@@ -2,9 +2,12 @@
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use crate::{Result, channel::Bytes, work::Work};
-
-use super::{Stack, spawn};
+use crate::{
+    Result,
+    channel::Bytes,
+    stack::{Stack, spawn},
+    work::Work,
+};
 
 #[derive(Clone)]
 pub(crate) struct Tcp;

@@ -10,9 +10,12 @@ use tower_multiserver::{
     shs::ShsLayer,
 };
 
-use crate::{Result, channel::Channel, work::Work};
-
-use super::{Stack, spawn};
+use crate::{
+    Result,
+    channel::Channel,
+    stack::{Stack, spawn},
+    work::Work,
+};
 
 /// A socket, what is left of its last message, and what it lives by.
 pub(crate) struct Messages<S, K> {

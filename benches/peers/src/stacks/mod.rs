@@ -7,29 +7,7 @@ mod peer_to_peer;
 mod tls;
 mod websocket;
 
-use std::future::Future;
-
-use crate::{
-    Result,
-    channel::Channel,
-    child,
-    work::{self, Work},
-};
-
-/// One way to connect.
-pub(crate) trait Stack: Clone + Send + Sync + 'static {
-    type Channel: Channel;
-
-    /// Serves for good; `listening` is told the address.
-    fn serve(
-        self,
-        work: Work,
-        listening: impl FnOnce(String) + Send,
-    ) -> impl Future<Output = Result<()>> + Send;
-
-    /// Opens a connection.
-    fn dial(&self, address: &str) -> impl Future<Output = Result<Self::Channel>> + Send;
-}
+use crate::{Result, child, stack::Stack, work::Work};
 
 /// Which end a process is.
 pub(crate) enum End {
@@ -87,15 +65,6 @@ fn at(stack: impl Stack, work: Work, end: End) -> Result<()> {
         End::Serve => child::serve(stack, work),
         End::Dial(address) => child::dial(stack, work, &address),
     }
-}
-
-/// Serves one connection in a task of its own. Clients go as they like, so how it ended is nobody's business.
-fn spawn<C: Channel>(work: Work, accepting: impl Future<Output = Result<C>> + Send + 'static) {
-    tokio::spawn(async move {
-        if let Ok(channel) = accepting.await.map(Box::new) {
-            let _ = work::serve(work, channel).await;
-        }
-    });
 }
 
 pub(crate) use tls::{CERTIFICATE, certificate};

@@ -6,9 +6,12 @@ use tower_multiserver::{
     net::Net, noauth::NoauthLayer, noise::NoiseLayer, shs::ShsLayer, unix::Unix, ws::Ws,
 };
 
-use crate::{Result, channel::Bytes, work::Work};
-
-use super::{Stack, spawn};
+use crate::{
+    Result,
+    channel::Bytes,
+    stack::{Stack, spawn},
+    work::Work,
+};
 
 /// A stack of layers, and the address at which it listens.
 #[derive(Clone)]

@@ -19,9 +19,12 @@ use libp2p::{
     noise, tcp, yamux,
 };
 
-use crate::{Result, channel::Channel, work::Work};
-
-use super::{Stack, spawn};
+use crate::{
+    Result,
+    channel::Channel,
+    stack::{Stack, spawn},
+    work::Work,
+};
 
 #[derive(Clone)]
 pub(crate) struct Libp2p(Arc<Mutex<Boxed<(PeerId, StreamMuxerBox)>>>);

@@ -14,9 +14,12 @@ use tokio_rustls::{
     },
 };
 
-use crate::{Result, channel::Bytes, work::Work};
-
-use super::{Stack, spawn};
+use crate::{
+    Result,
+    channel::Bytes,
+    stack::{Stack, spawn},
+    work::Work,
+};
 
 #[derive(Clone, Copy)]
 pub(crate) enum Provider {

@@ -9,9 +9,12 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{WebSocketStream, accept_async, client_async, tungstenite::Message};
 
-use crate::{Result, channel::Channel, work::Work};
-
-use super::{Stack, spawn};
+use crate::{
+    Result,
+    channel::Channel,
+    stack::{Stack, spawn},
+    work::Work,
+};
 
 #[derive(Clone)]
 pub(crate) struct Tungstenite;
