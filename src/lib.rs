@@ -12,6 +12,8 @@
     )
 )]
 
+#[cfg(any(feature = "peer-socket", feature = "ragep2p"))]
+mod by_turns;
 #[cfg(feature = "serde")]
 pub mod config;
 pub mod dial;

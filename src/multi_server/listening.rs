@@ -84,6 +84,7 @@ impl Listening {
         let mut open = true;
         loop {
             tokio::select! {
+                biased;
                 () = &mut signal, if open => {
                     open = false;
                     self.shutdown.start();

@@ -253,6 +253,9 @@ impl Meeting {
                 }
             };
             tokio::select! {
+                biased;
+                Some(_) = accepted.join_next() => {}
+                Some(_) = dialing.join_next() => {}
                 changed = peers.changed(), if more => {
                     more = changed.is_ok();
                     let peers = peers.borrow_and_update();
@@ -271,8 +274,6 @@ impl Meeting {
                     Some(_) => {}
                     None => listening = None,
                 },
-                Some(_) = accepted.join_next() => {}
-                Some(_) = dialing.join_next() => {}
             }
         }
     }

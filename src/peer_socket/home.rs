@@ -1,7 +1,7 @@
 //! What one origin and debug identity has on a network: its swarms and its connections.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -20,7 +20,7 @@ pub(super) struct Home {
     pub(super) key: PublicKey,
     pub(super) options: Arc<Options>,
     pub(super) node: Box<dyn Node>,
-    pub(super) swarms: Mutex<HashMap<Topic, Arc<Roster>>>,
+    pub(super) swarms: Mutex<BTreeMap<Topic, Arc<Roster>>>,
     /// Goes up whenever a swarm is joined or left.
     version: AtomicU64,
     generation: AtomicU64,

@@ -27,7 +27,7 @@ use super::{
     roster::Roster,
     socket::{PROTOCOL, Socket},
 };
-use crate::lock::lock;
+use crate::{by_turns::by_turns, lock::lock};
 
 /// The messages on a channel.
 const MESSAGE: u64 = 0;
@@ -112,13 +112,15 @@ pub(super) async fn run(home: &Home, link: Link, entry: &LinkEntry) {
     // Dropped before the lease of the network, which may connect again then.
     let _lease = link.lease;
     let mut ended = Ended(&shared, CloseReason::Reset);
+    let read = shared.read(frames, keep_alive);
+    let write = shared.write(&mut sink, keep_alive);
     let result = tokio::select! {
-        result = shared.read(frames, keep_alive) => result,
-        Err(error) = shared.write(&mut sink, keep_alive) => Err(error),
+        biased;
         () = entry.closing.cancelled() => Ok(match entry.replaced.load(Ordering::Acquire) {
             true => CloseReason::Reset,
             false => CloseReason::Local,
         }),
+        result = by_turns(read, write) => result,
     };
     ended.1 = match result {
         Ok(reason) => reason,
@@ -193,7 +195,8 @@ impl Shared<'_> {
         Ok(true)
     }
 
-    async fn write(&self, sink: &mut PacketSink, keep_alive: bool) -> io::Result<()> {
+    /// Never ends well: others decide when there is no more to write.
+    async fn write(&self, sink: &mut PacketSink, keep_alive: bool) -> io::Result<CloseReason> {
         let mut written: Vec<(Arc<Socket>, bool)> = Vec::with_capacity(BATCH);
         // Counted from what was written: what is read wakes us too, and says nothing to the peer.
         let mut silent_since = Instant::now();
@@ -226,12 +229,16 @@ impl Shared<'_> {
                         }
                         continue;
                     }
+                    let quiet = silent_since.elapsed();
+                    if keep_alive && quiet >= KEEP_ALIVE {
+                        sink.feed(Packet::Control(Bytes::new())).await?;
+                        silent_since = Instant::now();
+                        continue;
+                    }
                     tokio::select! {
+                        biased;
                         () = self.entry.work.notified() => {}
-                        () = sleep(KEEP_ALIVE.saturating_sub(silent_since.elapsed())), if keep_alive => {
-                            sink.feed(Packet::Control(Bytes::new())).await?;
-                            silent_since = Instant::now();
-                        }
+                        () = sleep(KEEP_ALIVE.saturating_sub(quiet)), if keep_alive => {}
                     }
                 }
             }

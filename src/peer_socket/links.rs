@@ -1,7 +1,7 @@
 //! Which connections there are: one for each peer, and so many at most.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use crate::PublicKey;
 use crate::lock::lock;
 
+/// In the order of the keys, so that they are woken in the same order each time.
 #[derive(Default)]
-pub(super) struct Links(Mutex<HashMap<PublicKey, Arc<LinkEntry>>>);
+pub(super) struct Links(Mutex<BTreeMap<PublicKey, Arc<LinkEntry>>>);
 
 /// A connection.
 pub(super) struct LinkEntry {

@@ -86,7 +86,9 @@ async fn run(home: Arc<Home>, mut links: BoxStream<'static, Link>) {
     let mut more = true;
     loop {
         tokio::select! {
+            biased;
             () = home.closing.cancelled() => break,
+            Some(ended) = tasks.join_next() => tell(ended),
             link = links.next(), if more => match link {
                 Some(link) => {
                     serial = u64::wrapping_add(serial, 1);
@@ -96,7 +98,6 @@ async fn run(home: Arc<Home>, mut links: BoxStream<'static, Link>) {
                 }
                 None => more = false,
             },
-            Some(ended) = tasks.join_next() => tell(ended),
         }
     }
     home.links.close();
@@ -123,6 +124,7 @@ async fn serve(home: Arc<Home>, link: Link, entry: Arc<LinkEntry>) {
     let _place = home.links.hold(peer, &entry);
     let ask = async { link.authorized || home.options.guard.authorize(link.info).await };
     let allowed = tokio::select! {
+        biased;
         allowed = ask => allowed,
         () = entry.closing.cancelled() => false,
     };

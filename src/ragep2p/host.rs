@@ -164,6 +164,7 @@ impl Running {
             let mut pause = pin!(sleep(uneven(self.0.dial_interval)));
             loop {
                 tokio::select! {
+                    biased;
                     () = &mut pause => break,
                     () = registry.added.notified() => {}
                 }
@@ -182,6 +183,7 @@ impl Running {
 
     async fn dial_one(self, peer: Arc<Peer>) {
         let dialed = tokio::select! {
+            biased;
             dialed = self.reach(&peer) => dialed,
             () = peer.gone.cancelled() => None,
         };

@@ -24,7 +24,7 @@ use super::{
     peer::Peer,
     violation::Violation,
 };
-use crate::Connection;
+use crate::{Connection, by_turns::by_turns};
 
 /// How long a write may take, and the end of a connection: a peer that does not read holds nobody up for longer.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -90,10 +90,10 @@ pub(super) async fn run(peer: &Peer, connection: Connection, cancel: &Cancellati
         metered,
     };
     let ended = tokio::select! {
-        ended = reader.run() => ended,
-        ended = write(peer, &mut to) => ended,
+        biased;
         // Another connection waits: at once, whatever is being written.
         () = cancel.cancelled() => Ok(Ended::Here),
+        ended = by_turns(reader.run(), write(peer, &mut to)) => ended,
     };
     let ended = ended.unwrap_or_else(|ended| ended);
     peer.metrics
@@ -117,12 +117,13 @@ async fn write(peer: &Peer, to: &mut WriteHalf<Connection>) -> Result<Ended, End
         let rest = collect(peer, &mut batch);
         if batch.is_empty() {
             tokio::select! {
-                () = peer.work.notified() => {}
+                biased;
                 () = peer.gone.cancelled() => {}
                 () = &mut repeat, if !repeated => {
                     repeated = true;
                     peer.mux().repeat_opens();
                 }
+                () = peer.work.notified() => {}
             }
             continue;
         }

@@ -6,7 +6,7 @@ mod outbox;
 mod tests;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
     task::{Context, Poll, Waker},
 };
@@ -35,7 +35,7 @@ pub(super) struct Mux {
     streams: HashMap<StreamId, Channel>,
     connected: bool,
     /// What the peer must be told of our streams, the latest of each.
-    notices: HashMap<StreamId, Notice>,
+    notices: BTreeMap<StreamId, Notice>,
     /// The streams that the peer has opened on this connection, whether we have them or not.
     remote_open: HashSet<StreamId>,
     /// How many streams the peer has opened and closed on this connection.
@@ -76,7 +76,7 @@ impl Mux {
             version,
             streams: HashMap::new(),
             connected: false,
-            notices: HashMap::new(),
+            notices: BTreeMap::new(),
             remote_open: HashSet::new(),
             control_frames: 0,
             ready: Ready::default(),

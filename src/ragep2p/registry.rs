@@ -1,7 +1,7 @@
 //! The peers to which there are streams.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
 };
 
@@ -21,7 +21,7 @@ pub(super) struct Registry {
     /// How often each peer may connect to us.
     inbound: RateLimit,
     /// None when the host is closed.
-    peers: Mutex<Option<HashMap<PeerId, Arc<Peer>>>>,
+    peers: Mutex<Option<BTreeMap<PeerId, Arc<Peer>>>>,
     /// Woken when there is one more.
     pub(super) added: Notify,
 }
@@ -32,7 +32,7 @@ impl Registry {
             own,
             version,
             inbound,
-            peers: Mutex::new(Some(HashMap::new())),
+            peers: Mutex::new(Some(BTreeMap::new())),
             added: Notify::new(),
         }
     }
@@ -52,7 +52,7 @@ impl Registry {
     pub(super) fn all(&self) -> Vec<Arc<Peer>> {
         self.lock()
             .iter()
-            .flat_map(HashMap::values)
+            .flat_map(BTreeMap::values)
             .cloned()
             .collect()
     }
@@ -112,7 +112,7 @@ impl Registry {
         true
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<HashMap<PeerId, Arc<Peer>>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<BTreeMap<PeerId, Arc<Peer>>>> {
         lock(&self.peers)
     }
 }

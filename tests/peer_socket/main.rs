@@ -3,6 +3,8 @@
 #![cfg(test)]
 
 mod addresses;
+#[path = "../support/alone.rs"]
+mod alone;
 mod closing;
 mod discover;
 mod hostile;

@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+#[path = "../support/alone.rs"]
+mod alone;
 mod discovery;
 mod healing;
 mod hostile;

@@ -88,9 +88,7 @@ impl Mux {
     }
 
     fn next_notice(&mut self) -> Option<OutFrame> {
-        // The order of a hash map is as good as a random one.
-        let (&stream, &notice) = self.notices.iter().next()?;
-        self.notices.remove(&stream);
+        let (stream, notice) = self.notices.pop_first()?;
         let (frame, payload) = match notice {
             Notice::Open => {
                 let name = self.streams.get(&stream)?.name.clone();

@@ -11,7 +11,7 @@ use std::{
 use fastrand::Rng;
 use futures_util::future::BoxFuture;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc},
     time::{Instant, sleep},
 };
 use tower_service::Service;
@@ -63,7 +63,7 @@ pub struct Lan {
 struct Shared {
     state: Mutex<State>,
     /// Told whenever who reaches whom has changed.
-    changed: watch::Sender<()>,
+    changed: Notify,
 }
 
 struct State {
@@ -120,7 +120,7 @@ impl Lan {
                     dials: HashMap::new(),
                     fragile: None,
                 }),
-                changed: watch::Sender::new(()),
+                changed: Notify::new(),
             }),
             name: name.into(),
         }
@@ -155,7 +155,7 @@ impl Lan {
             true => state.parted.insert(pair),
             false => state.parted.remove(&pair),
         };
-        self.shared.changed.send_replace(());
+        self.shared.changed.notify_waiters();
     }
 
     /// Resets the connections that there are between two hosts.
@@ -206,9 +206,13 @@ impl Lan {
             Duration::from_millis(state.rng.u64(..SLOWEST))
         };
         sleep(pause).await;
-        let mut changed = self.shared.changed.subscribe();
-        // An error would say that the sender is gone, which is ours.
-        while self.lock().parted.contains(&pair) && changed.changed().await.is_ok() {}
+        loop {
+            let changed = self.shared.changed.notified();
+            if !self.lock().parted.contains(&pair) {
+                break;
+            }
+            changed.await;
+        }
         let mut state = self.lock();
         let listener = state.listeners.get(&to).cloned();
         let listener = listener.ok_or(io::ErrorKind::ConnectionRefused)?;
