@@ -11,8 +11,13 @@ use support::{connected, identity};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tower::{BoxError, Service, ServiceBuilder};
 use tower_multiserver::{
-    Accept, Address, Bound, Connection, Io, Listen, Listener, Role, Shutdown, StackExt as _,
-    Transform as _, net::Net, noauth::NoauthLayer, noise::NoiseLayer, shs::ShsLayer, unix::Unix,
+    Accept, Address, Bound, Connection, FromSection as _, Io, Listen, Listener, Role, Shutdown,
+    StackExt as _, Transform as _,
+    net::Net,
+    noauth::NoauthLayer,
+    noise::NoiseLayer,
+    shs::{self, ShsLayer},
+    unix::Unix,
     ws::Ws,
 };
 
@@ -183,11 +188,7 @@ fn three_middlewares_cost_a_dial_a_few_allocations() {
         };
         let by_hand = async || {
             let connection = Net::new().dial(to_net.clone()).await.unwrap();
-            let args = key.args().unwrap().parse().unwrap();
-            let args = tower_multiserver::shs::Args {
-                key: args,
-                seed: None,
-            };
+            let args = shs::Args::from_section(&key).unwrap();
             let upgraded = shs.clone().upgrade(connection, Role::Dial(args)).await;
             drop(upgraded.unwrap());
         };

@@ -20,7 +20,7 @@ fn all(criterion: &mut Criterion) {
     let runtime = runtime.expect("a runtime of one thread");
     let identity = || Identity::generate().expect("random numbers");
     let server = identity();
-    let key = server.public_key();
+    let key = server.public_key().try_into().expect("a usable key");
 
     let mut measure = Measure { criterion, runtime };
     measure.ends("pipe", duplex(CHUNK));

@@ -297,7 +297,7 @@ pub(super) fn named(section: &Section) -> Option<PublicKey> {
 #[cfg(any(feature = "shs", feature = "noise"))]
 fn of_args(section: &Section) -> Option<PublicKey> {
     let args = tower_multiserver_core::KeyArgs::from_section(section);
-    Some(args.ok()?.key)
+    Some(args.ok()?.key.public_key())
 }
 
 #[cfg(any(feature = "hyperswarm", feature = "knock", feature = "mtls"))]

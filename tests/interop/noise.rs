@@ -127,7 +127,7 @@ async fn both_sides_replace_their_keys_alike() {
     // A million messages need no million system calls.
     let io = BufWriter::new(TcpStream::connect(address).await.unwrap());
     let connection = Connection::new(io, Section::new("net"));
-    let (key, seed) = (theirs().public_key(), None);
+    let (key, seed) = (theirs().public_key().try_into().unwrap(), None);
     let upgrade = noise().upgrade(connection, Role::Dial(Args { key, seed }));
     let (mut from, mut to) = split(upgrade.await.unwrap());
     let say = async {

@@ -58,7 +58,7 @@ pub(crate) async fn understand(case: &Case<'_>) -> Result<Parsed, ErrorKind> {
                 let (args, rest) = rest.take::<shs::Args>("shs").unwrap();
                 let seed = args.seed.map(|seed| buffer(seed.as_bytes()));
                 (
-                    json!({"key": buffer(args.key.as_bytes()), "seed": seed}),
+                    json!({"key": buffer(args.key.public_key().as_bytes()), "seed": seed}),
                     rest,
                 )
             }

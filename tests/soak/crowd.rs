@@ -145,6 +145,7 @@ async fn never_reads(to: String, sent: Arc<AtomicUsize>) {
     let stream = socket.connect(to.parse().expect("an address")).await;
     let connection = Connection::new(stream.expect("connected"), Section::new("net"));
     let key = identity("bob").public_key();
+    let key = key.try_into().expect("a usable key");
     let to_bob = Role::Dial(shs::Args { key, seed: None });
     let layer = crate::support::shs("mallory");
     let mut connection = layer.upgrade(connection, to_bob).await.expect("let in");

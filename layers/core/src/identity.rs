@@ -3,6 +3,7 @@
 mod base64;
 mod public_key;
 mod secrets;
+mod usable_key;
 
 use std::{fmt, sync::Arc};
 
@@ -15,6 +16,7 @@ pub(crate) use self::base64::{decode, encode};
 pub use self::{
     public_key::PublicKey,
     secrets::{AppKey, Seed},
+    usable_key::UsableKey,
 };
 
 /// Our own Ed25519 key pair (RFC 8032). Clones share one copy, which is wiped from memory with the last of them.

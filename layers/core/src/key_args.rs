@@ -1,6 +1,6 @@
 //! The arguments of a layer that proves keys.
 
-use crate::{Error, FromSection, PublicKey, Section, Seed};
+use crate::{Error, FromSection, PublicKey, Section, Seed, UsableKey};
 
 /// The arguments of `shs:KEY` or `shs:KEY:SEED`, and of `noise` alike: whom to dial, and as whom.
 ///
@@ -9,7 +9,7 @@ use crate::{Error, FromSection, PublicKey, Section, Seed};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyArgs {
     /// The key that the server must prove to hold.
-    pub key: PublicKey,
+    pub key: UsableKey,
     /// The key pair to dial with instead of our own.
     pub seed: Option<Seed>,
 }
@@ -27,9 +27,9 @@ impl FromSection for KeyArgs {
             false => key.parse().map_err(|_| not_a(section, "public key"))?,
             true => return Err(not_a(section, "public key")),
         };
-        if key.to_x25519().is_none() {
-            return Err(not_a(section, "usable public key"));
-        }
+        let key = key
+            .try_into()
+            .map_err(|_| not_a(section, "usable public key"))?;
         let seed = seed.map(str::parse).transpose();
         let seed = seed.map_err(|_| not_a(section, "seed"))?;
         Ok(Self { key, seed })
@@ -69,7 +69,7 @@ mod tests {
             (format!("shs:{KEY}:{}", seed.trim_end_matches('=')), true),
         ] {
             let args = parse(&text).unwrap();
-            assert_eq!(args.key, key);
+            assert_eq!(args.key.public_key(), key);
             assert_eq!(args.seed.is_some(), has_seed);
         }
     }

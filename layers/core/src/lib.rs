@@ -120,7 +120,7 @@ pub use deadline::{ACCEPT_TIMEOUT, DIAL_TIMEOUT, within};
 pub use error::{BoxError, Error, ErrorKind};
 pub use ext::StackExt;
 pub use host::one_host;
-pub use identity::{AppKey, Identity, PublicKey, Seed};
+pub use identity::{AppKey, Identity, PublicKey, Seed, UsableKey};
 pub use incoming::Incoming;
 pub use info::{ClaimedKey, HalfClose, HeldClose, Info, LocalAddr, PeerAddr, RemoteKey};
 pub use io::{BoxIo, Io};

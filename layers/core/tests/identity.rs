@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use curve25519_dalek::MontgomeryPoint;
 use serde_json::Value;
-use tower_multiserver_core::{AppKey, ErrorKind, Identity, PublicKey, Seed};
+use tower_multiserver_core::{AppKey, ErrorKind, Identity, PublicKey, Seed, UsableKey};
 
 fn bytes<const N: usize>(hex: &str) -> [u8; N] {
     hex::decode(hex).unwrap().try_into().unwrap()
@@ -113,9 +113,13 @@ fn a_key_that_is_no_good_point_does_not_convert() {
     let mixed_order = "cdb267ce40c5cd45306fa5d2f29731459387dbf9eb933b7bd5aed9a765b88d4d";
     for hex in [off_the_curve, not_reduced, mixed_order] {
         assert_eq!(key(hex).to_x25519(), None, "{hex}");
+        let error = UsableKey::try_from(key(hex)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{hex}");
     }
     for hex in SMALL_ORDER {
         assert_eq!(key(hex).to_x25519(), None, "{hex}");
+        let error = UsableKey::try_from(key(hex)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{hex}");
     }
 }
 

@@ -108,7 +108,7 @@ impl<A: Authorize> NoiseLayer<A> {
         };
         let io = &mut connection;
         let refused = || failed(HandshakeError::HelloRefused);
-        let (client, hello) = Client::new(&self.app_key, &identity, args.key).map_err(failed)?;
+        let (client, hello) = Client::to(args.key, &self.app_key, &identity).map_err(failed)?;
         send_message(io, &hello, refused).await?;
         let hello = receive_message(io, refused).await?;
         let (client, auth) = client.receive_hello(&hello).map_err(failed)?;

@@ -29,7 +29,7 @@
 //!
 //! let (near, far) = tokio::io::duplex(1024);
 //! let [near, far] = [near, far].map(|io| Connection::new(io, Section::new("pipe")));
-//! let to_bob = Args { key: bob.public_key(), seed: None };
+//! let to_bob = Args { key: bob.public_key().try_into()?, seed: None };
 //! let (mut dialed, mut accepted) = tokio::try_join!(
 //!     client.upgrade(near, Role::Dial(to_bob)),
 //!     server.upgrade(far, Role::Accept),

@@ -121,7 +121,7 @@ impl<A: Authorize> ShsLayer<A> {
             None => self.identity,
         };
         let io = &mut connection;
-        let (client, hello) = Client::new(&self.app_key, &identity, args.key).map_err(failed)?;
+        let (client, hello) = Client::to(args.key, &self.app_key, &identity).map_err(failed)?;
         send_message(io, &hello, || failed(HandshakeError::HelloRefused)).await?;
         let hello = receive_message(io, || failed(HandshakeError::HelloRefused)).await?;
         let (client, auth) = client.receive_hello(&hello).map_err(failed)?;

@@ -172,7 +172,7 @@ fn keyed(what: &str, section: &Section) -> String {
                 Some(_) => "; we are the key of the seed in it, which is a secret",
                 None => "",
             };
-            let id = key.to_ssb_id();
+            let id = key.public_key().to_ssb_id();
             format!("{what}, the peer must prove to be {id}; encrypted{as_whom}")
         }
         Err(error) => not_understood(&error),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tower_multiserver_core::{AppKey, Identity, PublicKey};
+use tower_multiserver_core::{AppKey, Identity, PublicKey, UsableKey};
 use zeroize::Zeroizing;
 
 use crate::resolver::Resolver;
@@ -33,6 +33,18 @@ impl Client {
         identity: &Identity,
         server: PublicKey,
     ) -> Result<(Self, [u8; HELLO]), HandshakeError> {
+        let server = server
+            .try_into()
+            .map_err(|_| HandshakeError::BadServerKey)?;
+        Self::to(server, app_key, identity)
+    }
+
+    /// Begins one with a server whose key is known to be usable.
+    pub(crate) fn to(
+        server: UsableKey,
+        app_key: &AppKey,
+        identity: &Identity,
+    ) -> Result<(Self, [u8; HELLO]), HandshakeError> {
         Self::with_resolver(Resolver::default(), app_key, identity, server)
     }
 
@@ -40,16 +52,15 @@ impl Client {
         resolver: Resolver,
         app_key: &AppKey,
         identity: &Identity,
-        server: PublicKey,
+        server: UsableKey,
     ) -> Result<(Self, [u8; HELLO]), HandshakeError> {
-        let curved = server.to_x25519().ok_or(HandshakeError::BadServerKey)?;
         let secret = identity.x25519_secret();
-        let mut state = State::client(resolver, app_key, &secret, server, &curved);
+        let mut state = State::client(resolver, app_key, &secret, &server);
         let hello = state.write(&[], HandshakeError::BadServerKey)?;
         let client = Self {
             state,
             identity: identity.clone(),
-            server,
+            server: server.public_key(),
         };
         Ok((client, hello))
     }

@@ -37,7 +37,8 @@ static HONEST: LazyLock<Honest> = LazyLock::new(|| {
 
 fn client(alice: &Identity, bob: &Identity) -> (Client, [u8; HELLO]) {
     let resolver = Resolver::fixed([3; 32]);
-    Client::with_resolver(resolver, &AppKey::SSB, alice, bob.public_key()).expect("a usable key")
+    let server = bob.public_key().try_into().expect("a usable key");
+    Client::with_resolver(resolver, &AppKey::SSB, alice, server).expect("a usable key")
 }
 
 fn server(bob: &Identity) -> Server {

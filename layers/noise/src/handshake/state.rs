@@ -1,7 +1,7 @@
 //! What both sides do alike.
 
 use snow::{Builder, HandshakeState, resolvers::CryptoResolver};
-use tower_multiserver_core::{AppKey, PublicKey};
+use tower_multiserver_core::{AppKey, PublicKey, UsableKey};
 use zeroize::Zeroizing;
 
 use crate::{crypto::Secret, transport::TransportKey};
@@ -12,17 +12,16 @@ use super::{HandshakeError, PROLOGUE, PROTOCOL, SIGNED};
 pub(super) struct State(Box<HandshakeState>);
 
 impl State {
-    /// That of a client of `server`, whose X25519 form is `curved`.
+    /// That of a client of `server`.
     pub(super) fn client(
         resolver: impl CryptoResolver + Send + 'static,
         app_key: &AppKey,
         secret: &Secret,
-        server: PublicKey,
-        curved: &[u8; 32],
+        server: &UsableKey,
     ) -> Self {
-        let prologue = prologue(server);
+        let prologue = prologue(server.public_key());
         let state = builder(resolver, app_key, secret, &prologue)
-            .and_then(|builder| builder.remote_public_key(curved))
+            .and_then(|builder| builder.remote_public_key(server.x25519()))
             .and_then(Builder::build_initiator);
         Self::of(state)
     }

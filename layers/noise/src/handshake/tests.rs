@@ -69,9 +69,9 @@ impl Pair {
         proof: impl FnOnce(&[u8; 64]) -> (PublicKey, [u8; 64]),
     ) -> Result<ServerAccept, HandshakeError> {
         let server = self.bob.public_key();
-        let curved = server.to_x25519().unwrap();
+        let server = server.try_into().unwrap();
         let secret = self.alice.x25519_secret();
-        let mut client = State::client(Resolver::default(), &AppKey::SSB, &secret, server, &curved);
+        let mut client = State::client(Resolver::default(), &AppKey::SSB, &secret, &server);
         let hello = client.write(&[], HandshakeError::BadHello)?;
         let (server, hello) = self.server().receive_hello(&hello)?;
         client.read::<0>(&hello, HandshakeError::BadHello)?;
@@ -197,11 +197,11 @@ impl Dh for WeakKey {
 fn a_key_of_small_order_is_refused_though_its_tag_is_right() {
     let Pair { alice, bob } = Pair::new();
     let (key, ours, theirs) = (bob.public_key(), alice.x25519_secret(), bob.x25519_secret());
-    let curved = key.to_x25519().unwrap();
+    let usable = key.try_into().unwrap();
     for point in small_order() {
         assert!(crate::crypto::shared(&theirs, &point).is_none());
         let minds = HandshakeError::BadHello;
-        let mut weak = State::client(Weak(point), &AppKey::SSB, &ours, key, &curved);
+        let mut weak = State::client(Weak(point), &AppKey::SSB, &ours, &usable);
         let hello = weak.write::<HELLO>(&[], minds).unwrap();
         let answer = Server::new(&AppKey::SSB, &bob).receive_hello(&hello);
         assert_eq!(answer.unwrap_err(), minds);

@@ -88,7 +88,7 @@ impl Transcript {
             Resolver::fixed(self.client_ephemeral.0),
             &self.app_key(),
             &identity(self.client_seed),
-            self.server_key(),
+            self.server_key().try_into().unwrap(),
         )
         .unwrap();
         assert_eq!(hello, self.hello_client.0);

@@ -37,7 +37,7 @@ async fn a_seed_is_who_dials_and_stands_nowhere() {
     let (bob, seed) = (identity(), Seed::generate().unwrap());
     let guest = tower_multiserver_core::Identity::from_seed(&seed).public_key();
     let args = Args {
-        key: bob.public_key(),
+        key: bob.public_key().try_into().unwrap(),
         seed: Some(seed.clone()),
     };
     let layer = NoiseLayer::new(identity());

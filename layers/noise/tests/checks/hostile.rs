@@ -2,11 +2,11 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower_multiserver_core::{
-    AppKey, Error, ErrorKind, PublicKey, Role, Transform,
+    AppKey, Error, ErrorKind, Role, Transform,
     testing::{Fault, Manner, Side, Wire},
 };
 use tower_multiserver_noise::{
-    Args, NoiseLayer,
+    NoiseLayer,
     handshake::{ACCEPT, AUTH, Client, HELLO, HandshakeError, Server},
 };
 
@@ -85,20 +85,6 @@ async fn a_client_says_nothing_more_to_a_bad_hello() {
         assert!(more.is_empty(), "{bad:?}");
         assert_eq!(cause(&upgraded), Some(HandshakeError::BadHello), "{bad:?}");
     }
-}
-
-#[tokio::test]
-async fn a_client_of_hand_made_arguments_says_nothing_to_a_key_that_nobody_can_hold() {
-    let (near, mut far) = tokio::io::duplex(1000);
-    let key = PublicKey::from_bytes([0; 32]);
-    let role = Role::Dial(Args { key, seed: None });
-    let upgraded = NoiseLayer::new(identity()).upgrade(pipe(near), role).await;
-    assert_eq!(
-        upgraded.as_ref().unwrap_err().kind(),
-        ErrorKind::Unsupported
-    );
-    assert_eq!(cause(&upgraded), Some(HandshakeError::BadServerKey));
-    assert_eq!(far.read(&mut [0; 9]).await.unwrap(), 0);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ pub(crate) fn identity() -> Identity {
 }
 
 pub(crate) fn to(server: &Identity) -> Role<Args> {
-    let key = server.public_key();
+    let key = server.public_key().try_into().unwrap();
     Role::Dial(Args { key, seed: None })
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tower_multiserver_core::{AppKey, Identity, PublicKey};
+use tower_multiserver_core::{AppKey, Identity, PublicKey, UsableKey};
 use zeroize::Zeroizing;
 
 use crate::secretbox;
@@ -36,23 +36,34 @@ impl Client {
         identity: &Identity,
         server: PublicKey,
     ) -> Result<(Self, [u8; HELLO]), HandshakeError> {
+        let server = server
+            .try_into()
+            .map_err(|_| HandshakeError::BadServerKey)?;
+        Self::to(server, app_key, identity)
+    }
+
+    /// Begins one with a server whose key is known to be usable.
+    pub(crate) fn to(
+        server: UsableKey,
+        app_key: &AppKey,
+        identity: &Identity,
+    ) -> Result<(Self, [u8; HELLO]), HandshakeError> {
         Self::with_secrets(Secrets::generate(app_key)?, identity, server)
     }
 
     pub(super) fn with_secrets(
         mut secrets: Box<Secrets>,
         identity: &Identity,
-        server: PublicKey,
+        server: UsableKey,
     ) -> Result<(Self, [u8; HELLO]), HandshakeError> {
-        let curved = server.to_x25519().ok_or(HandshakeError::BadServerKey)?;
         secrets
-            .with_server(&curved)
+            .with_server(server.x25519())
             .map_err(|_| HandshakeError::BadServerKey)?;
         let hello = secrets.hello();
         let client = Self {
             secrets,
             identity: identity.clone(),
-            server,
+            server: server.public_key(),
         };
         Ok((client, hello))
     }

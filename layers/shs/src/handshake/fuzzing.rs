@@ -6,7 +6,10 @@ use std::sync::LazyLock;
 use arbitrary::{Result, Unstructured};
 use tower_multiserver_core::{AppKey, Identity, Seed};
 
-use super::{secrets::Secrets, *};
+use super::{
+    secrets::{Secrets, mac},
+    *,
+};
 use crate::secretbox;
 
 /// An honest handshake, always the same.
@@ -47,7 +50,8 @@ static HONEST: LazyLock<Honest> = LazyLock::new(|| {
 
 fn client(alice: &Identity, bob: &Identity) -> (Client, [u8; HELLO]) {
     let secrets = Secrets::new(&AppKey::SSB, &[3; 32]);
-    Client::with_secrets(secrets, alice, bob.public_key()).expect("a usable key")
+    let server = bob.public_key().try_into().expect("a usable key");
+    Client::with_secrets(secrets, alice, server).expect("a usable key")
 }
 
 fn server(bob: &Identity) -> Server {
@@ -109,7 +113,7 @@ fn hello(u: &mut Unstructured<'_>, honest: &[u8; HELLO]) -> Result<[u8; HELLO]> 
     if is_right {
         let mut ephemeral = [0; 32];
         ephemeral.copy_from_slice(&hello[32..]);
-        hello[..32].copy_from_slice(&Secrets::new(&AppKey::SSB, &[5; 32]).mac(&ephemeral));
+        hello[..32].copy_from_slice(&mac(AppKey::SSB.as_bytes(), &ephemeral));
     }
     Ok(hello)
 }

@@ -20,6 +20,8 @@ pub(super) struct Secrets {
     /// The X25519 secret that we made for this handshake, and its public key.
     ephemeral: [u8; 32],
     ephemeral_public: [u8; 32],
+    /// Our hello without the key.
+    mac: [u8; 32],
     /// The peer's hello without the key: its nonce.
     peer_mac: [u8; 32],
     peer_ephemeral: [u8; 32],
@@ -45,10 +47,12 @@ impl Secrets {
 
     /// The same ephemeral key for two handshakes would be fatal.
     pub(super) fn new(app_key: &AppKey, ephemeral: &[u8; 32]) -> Box<Self> {
+        let ephemeral_public = x25519::public_key(ephemeral);
         Box::new(Self {
             app_key: *app_key.as_bytes(),
             ephemeral: *ephemeral,
-            ephemeral_public: x25519::public_key(ephemeral),
+            ephemeral_public,
+            mac: mac(app_key.as_bytes(), &ephemeral_public),
             peer_mac: [0; 32],
             peer_ephemeral: [0; 32],
             ab: [0; 32],
@@ -60,17 +64,19 @@ impl Secrets {
     /// Our hello.
     pub(super) fn hello(&self) -> [u8; HELLO] {
         let mut hello = [0; HELLO];
-        hello[..32].copy_from_slice(&self.mac(&self.ephemeral_public));
+        hello[..32].copy_from_slice(&self.mac);
         hello[32..].copy_from_slice(&self.ephemeral_public);
         hello
     }
 
     /// Takes the peer's hello, and computes `ab`. Nothing is computed before the code is right.
     pub(super) fn receive_hello(&mut self, hello: &[u8; HELLO]) -> Result<(), HandshakeError> {
-        let (mac, ephemeral) = hello.split_at(32);
-        self.peer_mac.copy_from_slice(mac);
+        let (code, ephemeral) = hello.split_at(32);
+        self.peer_mac.copy_from_slice(code);
         self.peer_ephemeral.copy_from_slice(ephemeral);
-        let is_right: bool = self.mac(&self.peer_ephemeral).ct_eq(&self.peer_mac).into();
+        let is_right: bool = mac(&self.app_key, &self.peer_ephemeral)
+            .ct_eq(&self.peer_mac)
+            .into();
         // A hello that comes back is not the peer's own.
         if !is_right || self.peer_ephemeral == self.ephemeral_public {
             return Err(HandshakeError::BadHello);
@@ -145,7 +151,7 @@ impl Secrets {
         };
         // Each side's nonce is the code of the hello that it received.
         let sending = key(peer, &self.peer_mac);
-        let receiving = key(us, &self.mac(&self.ephemeral_public));
+        let receiving = key(us, &self.mac);
         (sending, receiving)
     }
 
@@ -154,17 +160,17 @@ impl Secrets {
     pub(super) fn decoy(&self) -> Secret {
         hash(&[&self.ephemeral_public, &self.ab])
     }
+}
 
-    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-    pub(super) fn mac(&self, text: &[u8; 32]) -> [u8; 32] {
-        let mut hmac =
-            Hmac::<Sha512>::new_from_slice(&self.app_key).expect("a key may have any length");
-        hmac.update(text);
-        let code = hmac.finalize().into_bytes();
-        let mut mac = [0; 32];
-        mac.copy_from_slice(code.split_at(32).0);
-        mac
-    }
+/// HMAC of SHA-512, cut to 32 bytes.
+#[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+pub(super) fn mac(app_key: &[u8; 32], text: &[u8; 32]) -> [u8; 32] {
+    let mut hmac = Hmac::<Sha512>::new_from_slice(app_key).expect("a key may have any length");
+    hmac.update(text);
+    let code = hmac.finalize().into_bytes();
+    let mut mac = [0; 32];
+    mac.copy_from_slice(code.split_at(32).0);
+    mac
 }
 
 /// X25519 (RFC 7748), but for secrets that are zero.

@@ -114,7 +114,8 @@ impl State {
     fn client(&self) -> Client {
         let server = PublicKey::from_bytes(self.remote.public_key.unwrap().0);
         let (client, hello) =
-            Client::with_secrets(self.secrets(), &self.identity(), server).unwrap();
+            Client::with_secrets(self.secrets(), &self.identity(), server.try_into().unwrap())
+                .unwrap();
         assert_eq!(hello, self.hello());
         client
     }

@@ -143,7 +143,7 @@ impl Honest {
 
     pub(super) fn client(&self) -> Client {
         let secrets = Secrets::new(&app_key(self.app_key), &self.client_eph_sk.0);
-        let server = self.server_key();
+        let server = self.server_key().try_into().unwrap();
         let (client, hello) =
             Client::with_secrets(secrets, &identity(self.client_seed), server).unwrap();
         assert_eq!(hello, self.msg1.0);
@@ -306,7 +306,8 @@ fn the_handshakes_of_javascript_are_reproduced_byte_for_byte() {
 
         let app_key = app_key(one.app_key);
         let secrets = Secrets::new(&app_key, &ephemeral(one.client_random));
-        let (client, hello) = Client::with_secrets(secrets, &alice, bob.public_key()).unwrap();
+        let server = bob.public_key().try_into().unwrap();
+        let (client, hello) = Client::with_secrets(secrets, &alice, server).unwrap();
         assert_eq!(hello, one.msg1.0, "{}", one.name);
         let secrets = Secrets::new(&app_key, &ephemeral(one.server_random));
         let server = Server::with_secrets(secrets, &bob);

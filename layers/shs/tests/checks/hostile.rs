@@ -3,11 +3,11 @@
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower_multiserver_core::{
-    AppKey, Error, ErrorKind, Identity, PublicKey, Role, Seed, Transform,
+    AppKey, Error, ErrorKind, Identity, Role, Seed, Transform,
     testing::{Fault, Manner, Side, Wire},
 };
 use tower_multiserver_shs::{
-    Args, ShsLayer,
+    ShsLayer,
     handshake::{ACCEPT, AUTH, Client, HELLO, HandshakeError, Server},
 };
 
@@ -139,20 +139,6 @@ async fn a_client_says_nothing_more_to_a_bad_hello() {
         assert!(more.is_empty(), "{name:?}");
         assert_eq!(cause(&upgraded), Some(HandshakeError::BadHello), "{name:?}");
     }
-}
-
-#[tokio::test]
-async fn a_client_of_hand_made_arguments_says_nothing_to_a_key_that_nobody_can_hold() {
-    let (near, mut far) = tokio::io::duplex(1000);
-    let key = PublicKey::from_bytes([0; 32]);
-    let role = Role::Dial(Args { key, seed: None });
-    let upgraded = ShsLayer::new(identity()).upgrade(pipe(near), role).await;
-    assert_eq!(
-        upgraded.as_ref().unwrap_err().kind(),
-        ErrorKind::Unsupported
-    );
-    assert_eq!(cause(&upgraded), Some(HandshakeError::BadServerKey));
-    assert_eq!(far.read(&mut [0; 9]).await.unwrap(), 0);
 }
 
 #[tokio::test]
