@@ -6,12 +6,13 @@ use tower_layer::Layer;
 use tower_multiserver_core::{
     AllowAll, AppKey, Authorize, Connection, Error, ErrorKind, HalfClose, Identity, Io, Peer,
     RemoteKey, Role, Section, Transform, Transformed, receive_message, sealed::SealedIo,
-    send_message, turn,
+    send_message, turn, x25519,
 };
 
 use crate::{
     Args,
     handshake::{Client, HandshakeError, Outcome, Server},
+    resolver::Resolver,
     transport::{Opener, PlacedOpener, Sealer},
 };
 
@@ -21,6 +22,8 @@ use crate::{
 #[derive(Clone)]
 pub struct NoiseLayer<A = AllowAll> {
     identity: Identity,
+    /// The X25519 key that belongs to it.
+    x25519: [u8; 32],
     app_key: AppKey,
     authorize: A,
 }
@@ -35,6 +38,7 @@ impl NoiseLayer {
     /// In the main Secure Scuttlebutt network, open to everybody.
     pub fn new(identity: Identity) -> Self {
         Self {
+            x25519: x25519::public_key(&identity.x25519_secret()),
             identity,
             app_key: AppKey::SSB,
             authorize: AllowAll,
@@ -58,6 +62,7 @@ impl<A> NoiseLayer<A> {
     pub fn authorize<B: Authorize>(self, authorize: B) -> NoiseLayer<B> {
         NoiseLayer {
             identity: self.identity,
+            x25519: self.x25519,
             app_key: self.app_key,
             authorize,
         }
@@ -102,13 +107,15 @@ impl<A: Authorize> NoiseLayer<A> {
         mut connection: Connection<I>,
         args: Args,
     ) -> Result<Connection<NoiseIo<I>>, Error> {
-        let identity = match &args.seed {
-            Some(seed) => Identity::from_seed(seed),
-            None => self.identity,
+        let (identity, x25519) = match &args.seed {
+            Some(seed) => (Identity::from_seed(seed), None),
+            None => (self.identity, Some(self.x25519)),
         };
         let io = &mut connection;
         let refused = || failed(HandshakeError::HelloRefused);
-        let (client, hello) = Client::to(args.key, &self.app_key, &identity).map_err(failed)?;
+        let (client, hello) =
+            Client::with_resolver(Resolver::of(x25519), &self.app_key, &identity, args.key)
+                .map_err(failed)?;
         send_message(io, &hello, refused).await?;
         let hello = receive_message(io, refused).await?;
         let (client, auth) = client.receive_hello(&hello).map_err(failed)?;
@@ -128,7 +135,11 @@ impl<A: Authorize> NoiseLayer<A> {
         let io = &mut connection;
         let gone = || failed(HandshakeError::ClientGone);
         let hello = receive_message(io, gone).await?;
-        let server = Server::new(&self.app_key, &self.identity);
+        let server = Server::with_resolver(
+            Resolver::of(Some(self.x25519)),
+            &self.app_key,
+            &self.identity,
+        );
         let (server, hello) = server.receive_hello(&hello).map_err(failed)?;
         send_message(io, &hello, gone).await?;
         let auth = receive_message(io, gone).await?;

@@ -15,15 +15,23 @@ use crate::crypto::{self, Secret, TAG};
 /// Resolves `25519`, `ChaChaPoly` and `SHA256`, and nothing else.
 #[derive(Default)]
 pub(crate) struct Resolver {
+    /// The public key of our long-term secret, where it is known: making it takes a third of a shared secret.
+    own: Option<[u8; 32]>,
     /// What is random, in a test or a fuzz target.
     fixed: Option<Secret>,
 }
 
-#[cfg(any(test, fuzzing))]
 impl Resolver {
+    /// One of the holder of the long-term X25519 key `own`.
+    pub(crate) fn of(own: Option<[u8; 32]>) -> Self {
+        Self { own, fixed: None }
+    }
+
     /// One whose random numbers are always these.
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn fixed(random: [u8; 32]) -> Self {
         Self {
+            own: None,
             fixed: Some(Zeroizing::new(random)),
         }
     }
@@ -36,7 +44,10 @@ impl CryptoResolver for Resolver {
 
     fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
         match choice {
-            DHChoice::Curve25519 => Some(Box::<X25519>::default()),
+            DHChoice::Curve25519 => Some(Box::new(X25519 {
+                own: self.own,
+                ..X25519::default()
+            })),
             _ => None,
         }
     }
@@ -75,6 +86,8 @@ impl Random for Rng {
 /// A key pair.
 #[derive(Default)]
 struct X25519 {
+    /// The public key of the secret that is set, where it is known.
+    own: Option<[u8; 32]>,
     secret: Secret,
     public: [u8; 32],
 }
@@ -94,7 +107,7 @@ impl Dh for X25519 {
 
     fn set(&mut self, secret: &[u8]) {
         self.secret.copy_from_slice(secret);
-        self.public = crypto::public(&self.secret);
+        self.public = self.own.unwrap_or_else(|| crypto::public(&self.secret));
     }
 
     fn generate(&mut self, rng: &mut dyn Random) -> Result<(), Error> {

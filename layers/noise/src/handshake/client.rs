@@ -36,19 +36,10 @@ impl Client {
         let server = server
             .try_into()
             .map_err(|_| HandshakeError::BadServerKey)?;
-        Self::to(server, app_key, identity)
-    }
-
-    /// Begins one with a server whose key is known to be usable.
-    pub(crate) fn to(
-        server: UsableKey,
-        app_key: &AppKey,
-        identity: &Identity,
-    ) -> Result<(Self, [u8; HELLO]), HandshakeError> {
         Self::with_resolver(Resolver::default(), app_key, identity, server)
     }
 
-    pub(super) fn with_resolver(
+    pub(crate) fn with_resolver(
         resolver: Resolver,
         app_key: &AppKey,
         identity: &Identity,

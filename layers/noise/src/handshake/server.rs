@@ -32,7 +32,7 @@ impl Server {
         Self::with_resolver(Resolver::default(), app_key, identity)
     }
 
-    pub(super) fn with_resolver(resolver: Resolver, app_key: &AppKey, identity: &Identity) -> Self {
+    pub(crate) fn with_resolver(resolver: Resolver, app_key: &AppKey, identity: &Identity) -> Self {
         let (secret, key) = (identity.x25519_secret(), identity.public_key());
         Self {
             state: State::server(resolver, app_key, &secret, key),
