@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower_multiserver::{LocalAddr, PeerAddr, Scope, Section, ws::Ws};
 
 use crate::lab::{
-    accept, address, ask, beside, connect, handshake, listen, raw, rest, status, told,
+    accept, address, ask, beside, connect, handshake, head, listen, raw, rest, status, told,
 };
 
 const PLAIN: &str = "GET /page HTTP/1.1\r\nhost: localhost\r\n\r\n";
@@ -88,10 +88,17 @@ async fn a_bad_handshake_is_answered_and_not_accepted() {
         ),
         (good.replace("host: localhost\r\n", ""), 400),
         (good.replace("sec-websocket-key", "x-key"), 400),
+        (doubled(&good, "sec-websocket-key"), 400),
+        (doubled(&good, "sec-websocket-version"), 400),
+        (doubled(&good, "host"), 400),
+        (good.replace("key: dGhlIHNhbXBsZSBub25jZQ==", "key:"), 400),
         (good.replace("GET", "POST"), 400),
         (good.replace("upgrade: websocket", "upgrade: h2c"), 404),
         (good.replace("HTTP/1.1", "HTTP/1.0"), 400),
         (good.replace("GET / HTTP", "GET\0/ HTTP"), 400),
+        (good.replace("\r\n", "\r"), 400),
+        (good.replace("upgrade: ", "upgrade : "), 400),
+        (good.replace("upgrade: ", "upgrade:\r\n "), 400),
         (
             format!("{}{}", "GET / HTTP/1.1\r\n", "x: y\r\n".repeat(125)),
             431,
@@ -115,6 +122,61 @@ async fn a_bad_handshake_is_answered_and_not_accepted() {
         );
     }
     connect(&mut server, &to).await;
+}
+
+/// As RFC 9112 allows (section 2.2). Somebody in between may take the lines for one: nothing in them is overlooked here.
+#[tokio::test]
+async fn a_bare_line_feed_ends_a_line_and_hides_nothing() {
+    let mut server = listen(Ws::new(), "ws://127.0.0.1:0").await;
+    let to = address(&server);
+    let good = handshake("/", "");
+    for bare in [
+        good.replace("\r\n", "\n"),
+        good.replace("\r\nupgrade", "\nupgrade"),
+        good.replace("\r\n\r\n", "\r\n\n"),
+    ] {
+        let mut client = raw(&to).await;
+        let (answer, _) = tokio::join!(ask(&mut client, &bare), accept(&mut server));
+        assert_eq!(answer.0, 101, "{bare:?}");
+    }
+    for (hidden, expected) in [
+        ("host: localhost", 400),
+        ("sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==", 400),
+        ("content-length: 4", 400),
+        ("transfer-encoding: chunked", 400),
+        ("origin: http://evil.example", 403),
+    ] {
+        let mut client = raw(&to).await;
+        let bad = handshake("/", &format!("x: y\n{hidden}\r\n"));
+        let (status, _) = beside(&mut server, ask(&mut client, &bad)).await;
+        assert_eq!(status, expected, "{hidden}");
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_that_comes_byte_by_byte_is_a_handshake() {
+    let mut server = listen(Ws::new(), "ws://127.0.0.1:0").await;
+    let mut client = raw(&address(&server)).await;
+    client.set_nodelay(true).expect("a socket");
+    let answer = async {
+        for byte in handshake("/", "").bytes() {
+            client.write_all(&[byte]).await.expect("sent");
+            // The server reads what is there before there is more.
+            tokio::task::yield_now().await;
+        }
+        head(&mut client).await
+    };
+    let (answer, _) = tokio::join!(answer, accept(&mut server));
+    assert_eq!(answer.0, 101);
+}
+
+/// The same line once more, right behind it.
+fn doubled(request: &str, name: &str) -> String {
+    let mut lines: Vec<_> = request.split("\r\n").collect();
+    let at = lines.iter().position(|line| line.starts_with(name));
+    let at = at.expect("such a line");
+    lines.insert(at, lines[at]);
+    lines.join("\r\n")
 }
 
 #[tokio::test]
