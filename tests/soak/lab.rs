@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustls::pki_types::CertificateDer;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -69,6 +70,7 @@ pub(crate) struct Server {
     told: Lines<BufReader<ChildStdout>>,
     pub(crate) address: String,
     pub(crate) client: MultiServer,
+    pub(crate) certificate: CertificateDer<'static>,
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -107,6 +109,7 @@ impl Server {
             told,
             address: String::new(),
             client: client("alice", &certificate),
+            certificate: issued.cert.der().clone(),
             _alone: alone,
         };
         server.address = server.hear(server::AT).await;

@@ -154,6 +154,23 @@ async fn a_bare_line_feed_ends_a_line_and_hides_nothing() {
 }
 
 #[tokio::test]
+async fn the_head_of_a_request_is_of_8_kib_at_most() {
+    let mut server = listen(Ws::new(), "ws://127.0.0.1:0").await;
+    let to = address(&server);
+    let of_len = |len: usize| {
+        let padding = len - handshake("/", "x: \r\n").len();
+        handshake("/", &format!("x: {}\r\n", "y".repeat(padding)))
+    };
+    let mut client = raw(&to).await;
+    let longest = of_len(8192);
+    let (answer, _) = tokio::join!(ask(&mut client, longest), accept(&mut server));
+    assert_eq!(answer.0, 101);
+    let mut client = raw(&to).await;
+    let (status, _) = beside(&mut server, ask(&mut client, of_len(8193))).await;
+    assert_eq!(status, 431);
+}
+
+#[tokio::test]
 async fn a_handshake_that_comes_byte_by_byte_is_a_handshake() {
     let mut server = listen(Ws::new(), "ws://127.0.0.1:0").await;
     let mut client = raw(&address(&server)).await;

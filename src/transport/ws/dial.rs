@@ -12,6 +12,7 @@ use tokio_tungstenite::{
     client_async_with_config,
     tungstenite::{
         self,
+        error::ProtocolError,
         handshake::{
             client::{Response, generate_key},
             machine::TryParse as _,
@@ -21,7 +22,7 @@ use tokio_tungstenite::{
 };
 use tower_multiserver_core::{Error, ErrorKind, Io};
 
-use super::{WsIo, frame::Side, url::Url};
+use super::{MAX_HEAD, WsIo, frame::Side, url::Url};
 
 /// The server's answer to an opening handshake is an ordinary response: it serves no WebSocket there, or not now.
 ///
@@ -59,7 +60,8 @@ pub(super) async fn handshake<I: Io>(
     // It makes a `WebSocket` of its own, which is dropped at once.
     let config = WebSocketConfig::default().read_buffer_size(0);
     let shake_hands = client_async_with_config(request(url, extra)?, &mut recorder, Some(config));
-    let (_, response) = shake_hands.await.map_err(into_error)?;
+    let response = shake_hands.await.map(|(_, response)| response);
+    let response = response.map_err(|error| recorder.into_error(error))?;
     if response
         .headers()
         .contains_key(header::SEC_WEBSOCKET_EXTENSIONS)
@@ -108,11 +110,30 @@ fn into_error(error: tungstenite::Error) -> Error {
     }
 }
 
-/// Keeps what is read, since the handshake reads on into what follows it and does not give that back. It reads 68 KiB at
-/// most.
+/// Keeps what is read, since the handshake reads on into what follows it and does not give that back. It ends at
+/// [`MAX_HEAD`], beyond which a head is too long.
 struct Recorder<I> {
     io: I,
     read: Vec<u8>,
+}
+
+impl<I> Recorder<I> {
+    fn left(&self) -> usize {
+        MAX_HEAD.saturating_sub(self.read.len())
+    }
+
+    /// Why a handshake over it failed.
+    fn into_error(&self, error: tungstenite::Error) -> Error {
+        match error {
+            tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete)
+                if self.left() == 0 =>
+            {
+                let reason = "the head of the server's answer is too long";
+                Error::new(ErrorKind::Handshake, reason)
+            }
+            error => into_error(error),
+        }
+    }
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Recorder<I> {
@@ -121,10 +142,12 @@ impl<I: AsyncRead + Unpin> AsyncRead for Recorder<I> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut self.io).poll_read(cx, buf);
-        let (_, read) = buf.filled().split_at(before);
-        self.read.extend_from_slice(read);
+        let room = buf.remaining().min(self.left());
+        let mut part = ReadBuf::new(buf.initialize_unfilled_to(room));
+        let polled = Pin::new(&mut self.io).poll_read(cx, &mut part);
+        self.read.extend_from_slice(part.filled());
+        let count = part.filled().len();
+        buf.advance(count);
         polled
     }
 }
@@ -267,16 +290,42 @@ mod tests {
         assert_eq!(refused.status(), StatusCode::NOT_FOUND);
     }
 
+    /// Answers like [`GOOD`] with a head of `len` bytes, and with `abc` in a frame behind it.
+    fn long(len: usize) -> String {
+        // KEY is a placeholder of 3 characters for 28.
+        let with_padding =
+            |padding: &str| GOOD.replace("KEY\r\n", &format!("KEY\r\nx: {padding}\r\n"));
+        let shortest = with_padding("").len() + 25;
+        with_padding(&"y".repeat(len - shortest)) + "\u{2}\u{3}abc"
+    }
+
+    #[tokio::test]
+    async fn the_head_of_an_answer_is_of_8_kib_at_most() {
+        let (result, _) = dialed(&long(8192), &HeaderMap::new()).await;
+        let mut read = Vec::new();
+        let mut ws = result.expect("a good answer");
+        ws.read_to_end(&mut read).await.expect_err("no close frame");
+        assert_eq!(read, b"abc");
+        let (result, _) = dialed(&long(8193), &HeaderMap::new()).await;
+        let error = result.expect_err("too long");
+        assert_eq!(error.kind(), ErrorKind::Handshake);
+    }
+
     #[tokio::test]
     async fn an_endless_response_is_cut_off() {
-        let (ours, mut theirs) = duplex(100_000);
+        let (ours, mut theirs) = duplex(1000);
         let url = url("ws://host/");
         let extra = HeaderMap::new();
+        let mut written = 0;
         let endless = async {
             read_head(&mut theirs).await;
-            let header = format!("x: {}\r\n", "y".repeat(1000));
-            theirs.write_all(b"HTTP/1.1 101 x\r\n").await.expect("room");
-            while theirs.write_all(header.as_bytes()).await.is_ok() {}
+            theirs
+                .write_all(b"HTTP/1.1 101 x\r\nx: ")
+                .await
+                .expect("room");
+            while let Ok(count) = theirs.write(&[b'y'; 1000]).await {
+                written += count;
+            }
         };
         let dial = handshake(ours, &url, &extra);
         let (result, ()) = timeout(Duration::from_secs(5), async {
@@ -285,5 +334,7 @@ mod tests {
         .await
         .expect("an end");
         assert_eq!(result.expect_err("too long").kind(), ErrorKind::Handshake);
+        // What waits in the pipe has not been read.
+        assert!(written <= 8192 + 1000, "{written} bytes");
     }
 }

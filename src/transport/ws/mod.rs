@@ -79,3 +79,8 @@ pub use self::{
     url::{ListenUrl, Url},
     violation::{Aborted, Violation},
 };
+
+/// The most that the head of a request or of an answer may hold, since it is kept until it is whole, before anybody has
+/// proved anything: the 8000 bytes of a request line for which RFC 9112 asks (section 3), and a little. More would have
+/// [`hyper`] take a buffer of twice as much.
+const MAX_HEAD: usize = 8 * 1024;

@@ -37,6 +37,7 @@ use tower_multiserver_core::{
 use tower_service::Service;
 
 use super::{
+    MAX_HEAD,
     door::{Door, Link},
     upgrade::{self, Refusal},
 };
@@ -44,9 +45,6 @@ use crate::{
     lock::lock,
     transport::{external::External, linger::hang_up, tcp},
 };
-
-/// The most that a request's head may hold, since an accepted connection keeps it: as much as Node allows.
-const MAX_HEAD: usize = 16 * 1024;
 
 /// What answers the requests that want no WebSocket.
 #[derive(Clone)]
