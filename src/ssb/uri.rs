@@ -12,7 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tower_multiserver_core::{Error, ErrorKind, MultiAddress, grammar::SyntaxError};
 use zeroize::Zeroizing;
 
-use super::{NotAnAddress, starts_with_ignoring_case};
+use super::NotAnAddress;
 
 const HEAD: &str = "ssb:address/multiserver?multiserverAddress=";
 const PARAMETER: &str = "multiserverAddress=";
@@ -31,8 +31,10 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
 
 /// What follows `ssb:` or `ssb://`, if it is such a URI.
 pub(super) fn after_scheme(text: &str) -> Option<&str> {
-    let is_uri = starts_with_ignoring_case(text, "ssb:");
-    let rest = is_uri.then(|| &text["ssb:".len()..])?;
+    let (scheme, rest) = text.split_once(':')?;
+    if !scheme.eq_ignore_ascii_case("ssb") {
+        return None;
+    }
     Some(rest.strip_prefix("//").unwrap_or(rest))
 }
 

@@ -123,7 +123,8 @@ impl State {
 
 /// Reads a text section by section, in one pass.
 pub(crate) struct Reader<'a> {
-    text: &'a str,
+    rest: &'a str,
+    /// Where `rest` begins.
     offset: usize,
 }
 
@@ -139,13 +140,16 @@ pub(crate) enum End {
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, offset: 0 }
+        Self {
+            rest: text,
+            offset: 0,
+        }
     }
 
     /// The next section, unescaped. It has a name.
     pub(crate) fn section(&mut self) -> Result<(String, End), SyntaxError> {
         let start = self.offset;
-        let (escaped, end) = split(&self.text[start..]);
+        let (escaped, end, rest) = split(self.rest);
         let section = unescape(escaped);
         if section.is_empty() || section.starts_with(':') {
             return Err(SyntaxError {
@@ -156,6 +160,7 @@ impl<'a> Reader<'a> {
         let separator = usize::from(end != End::Text);
         let len = escaped.len().saturating_add(separator);
         self.offset = start.saturating_add(len);
+        self.rest = rest;
         Ok((section, end))
     }
 
@@ -166,21 +171,22 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The text before the first separator without a `!` before it.
-fn split(text: &str) -> (&str, End) {
-    let mut bytes = text.bytes().enumerate();
-    while let Some((at, byte)) = bytes.next() {
-        match byte {
-            // Of a character of several bytes this skips the first; the others are no separators.
-            b'!' => {
-                bytes.next();
-            }
-            b'~' => return (&text[..at], End::Section),
-            b';' => return (&text[..at], End::Address),
+/// The text before the first separator without a `!` before it, and the text behind it.
+fn split(text: &str) -> (&str, End, &str) {
+    let mut is_escaped = false;
+    let mut end = End::Text;
+    let parts = text.split_once(|c| {
+        match c {
+            _ if std::mem::take(&mut is_escaped) => {}
+            '!' => is_escaped = true,
+            '~' => end = End::Section,
+            ';' => end = End::Address,
             _ => {}
         }
-    }
-    (text, End::Text)
+        end != End::Text
+    });
+    let (before, behind) = parts.unwrap_or((text, ""));
+    (before, end, behind)
 }
 
 /// `!` and a character are that character; a `!` at the end is itself.
@@ -263,9 +269,9 @@ mod tests {
 
     #[test]
     fn an_escape_hides_the_first_byte_of_a_long_character_and_no_separator() {
-        assert!(split("a!é~b") == ("a!é", End::Section));
-        assert!(split("a!!~b") == ("a!!", End::Section));
-        assert!(split("a!~b") == ("a!~b", End::Text));
+        assert!(split("a!é~b;c") == ("a!é", End::Section, "b;c"));
+        assert!(split("a!!;b") == ("a!!", End::Address, "b"));
+        assert!(split("a!~b") == ("a!~b", End::Text, ""));
         assert_eq!(unescape("a!é!!!"), "aé!!");
     }
 }

@@ -61,7 +61,7 @@ pub(super) async fn handshake<I: Io>(
     let config = WebSocketConfig::default().read_buffer_size(0);
     let shake_hands = client_async_with_config(request(url, extra)?, &mut recorder, Some(config));
     let response = shake_hands.await.map(|(_, response)| response);
-    let response = response.map_err(|error| recorder.into_error(error))?;
+    let response = response.map_err(|error| recorder.explain(error))?;
     if response
         .headers()
         .contains_key(header::SEC_WEBSOCKET_EXTENSIONS)
@@ -123,7 +123,7 @@ impl<I> Recorder<I> {
     }
 
     /// Why a handshake over it failed.
-    fn into_error(&self, error: tungstenite::Error) -> Error {
+    fn explain(&self, error: tungstenite::Error) -> Error {
         match error {
             tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete)
                 if self.left() == 0 =>

@@ -56,12 +56,12 @@ fn hide(text: &str, ranges: Vec<Range<usize>>) -> String {
     let mut from = 0;
     for range in ranges {
         if range.start > from || shown.is_empty() {
-            shown.push_str(&text[from..range.start]);
+            shown.push_str(text.get(from..range.start).unwrap_or_default());
             shown.push_str(HIDDEN);
         }
         from = from.max(range.end);
     }
-    shown.push_str(&text[from..]);
+    shown.push_str(text.get(from..).unwrap_or_default());
     shown
 }
 
@@ -84,25 +84,25 @@ fn is_base64(c: char) -> bool {
 /// Where `user:password` stands in `ws://user:password@host`, for each `//`.
 fn userinfos(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    let mut from = 0;
+    let mut rest = text;
     // Looked for once, since to search the whole rest at each `//` would not be linear.
     let last_at = text.rfind('@').unwrap_or(0);
-    while let Some(slashes) = text[from..].find("//") {
-        let start = from + slashes + 2;
+    while let Some((_, behind)) = rest.split_once("//") {
+        let start = text.len() - behind.len();
         if last_at < start {
             break;
         }
-        from = start;
-        let mut parts = text[start..].split(['/', '?', '#']);
+        rest = behind;
+        let mut parts = behind.split(['/', '?', '#']);
         let authority = parts.next().unwrap_or_default();
-        let at = match authority.rfind('@') {
-            Some(at) => start + at,
+        let at = match authority.rsplit_once('@') {
+            Some((user, _)) => start + user.len(),
             // `user:pass/word@host`: what should be a port is none, so it is a password that was not encoded.
             None if !ends_in_host_or_port(authority) => last_at,
             None => continue,
         };
         found.push(start..at);
-        from = at;
+        rest = text.get(at..).unwrap_or_default();
     }
     found
 }
