@@ -81,8 +81,17 @@ async fn who_may_not_knock_hears_nothing_and_who_may_is_let_in() {
     let directory = tempfile::tempdir().expect("a directory");
     let (friend, friend_id) = key(&directory, "friend").await;
     let (stranger, _) = key(&directory, "stranger").await;
-    let args = ["--echo", "--allow", &friend_id];
-    for chain in ["~mtls", "~knock~mtls"] {
+    let shown = run(&["key", "show", &friend, "--peer-id"]).await;
+    let peer_id = shown.text();
+    let base64 = friend_id
+        .trim_start_matches('@')
+        .trim_end_matches(".ed25519");
+    for (chain, id) in [
+        ("~mtls", &friend_id[..]),
+        ("~mtls", base64),
+        ("~knock~mtls", peer_id.trim()),
+    ] {
+        let args = ["--echo", "--allow", id];
         let address = format!("net:127.0.0.1:0{chain}");
         let (mut server, at) = Program::listen(&address, &args).await;
         let client = connect(&at, &["--key", &friend], b"hello").await;

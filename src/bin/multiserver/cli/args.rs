@@ -6,7 +6,7 @@ use clap::{
     Args, Subcommand,
     builder::{PossibleValuesParser, TypedValueParser},
 };
-use tower_multiserver::{PublicKey, Section, ssb::Form};
+use tower_multiserver::{PeerId, PublicKey, Section, ssb::Form};
 
 use super::shared::{Certificate, Output, Pipe, Policy, Setup};
 
@@ -70,7 +70,7 @@ pub(crate) struct Listen {
 
     /// Let in only who holds this key (repeatable), or `all`
     ///
-    /// All addresses must ask for keys then, as `~shs` does; `~noauth` counts as our own key.
+    /// An ID is what `key show` prints, with or without --peer-id, or base64. All addresses must ask for keys then, as `~shs` does; `~noauth` counts as our own key.
     #[arg(long, value_name = "ID|all", value_parser = guest)]
     pub(crate) allow: Vec<Guest>,
 
@@ -224,8 +224,11 @@ pub(super) fn guest(text: &str) -> Result<Guest, &'static str> {
         "all" => Ok(Guest::All),
         text => text
             .parse()
+            .or_else(|_| text.parse().map(|id: PeerId| id.public_key()))
             .map(Guest::Key)
-            .map_err(|_| "an id is the base64 of 32 bytes, or `@BASE64.ed25519`"),
+            .map_err(
+                |_| "an id is the base64 of 32 bytes, `@BASE64.ed25519`, or a peer id, `12D3KooW…`",
+            ),
     }
 }
 

@@ -57,7 +57,7 @@ pub(crate) struct SwarmJoin {
 
     /// Let in only who holds this key (repeatable), or `all`
     ///
-    /// It is the key of a peer in the swarm, which it says when it joins.
+    /// It is the key of a peer in the swarm, which it says when it joins, in base64 or another form that `key show` prints.
     #[arg(long, value_name = "ID|all", value_parser = guest)]
     pub(crate) allow: Vec<Guest>,
 
