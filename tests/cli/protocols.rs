@@ -97,9 +97,8 @@ async fn who_may_not_knock_hears_nothing_and_who_may_is_let_in() {
         let client = connect(&at, &["--key", &friend], b"hello").await;
         assert_eq!((client.code, client.text()), (Some(0), "hello"));
         let refused = connect(&at, &["--key", &stranger], b"hello").await;
-        // In TLS alone a client hears of its refusal only when it reads.
-        let code = if chain == "~mtls" { 3 } else { 4 };
-        assert_eq!(refused.code, Some(code), "{:?}", refused.told);
+        assert_eq!(refused.code, Some(4), "{:?}", refused.told);
+        assert_eq!(refused.error()["kind"], "handshake");
         assert_eq!(refused.text(), "");
         assert_eq!(server.event("error").await["kind"], "unauthorized");
 

@@ -31,7 +31,7 @@ pub enum Reason {
     Alert(u8),
     /// The peer does not keep to TLS 1.3, or has nothing in common with us.
     Violation,
-    /// The peer closed the connection during the handshake.
+    /// The peer closed the connection during the handshake. A server may do so until a client has read its first byte.
     Gone,
     /// The connection ended without the peer's `close_notify`.
     Truncated,
@@ -90,24 +90,29 @@ impl From<Reason> for Error {
 
 /// What the failure of a handshake means.
 pub(crate) fn failed(error: io::Error) -> Error {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof, WriteZero};
     match tls_error(&error) {
         Some(source) => explained(source),
-        None if matches!(
-            error.kind(),
-            BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof | WriteZero
-        ) =>
-        {
-            Reason::Gone.into()
-        }
+        None if is_gone(&error) => Reason::Gone.into(),
         None => error.into(),
     }
 }
 
+/// Whether the transport says that the peer has left.
+fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof, WriteZero};
+    matches!(
+        error.kind(),
+        BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof | WriteZero
+    )
+}
+
 /// What ended a stream from `at`. The kind of the error stays.
-pub(crate) fn ended(error: io::Error, at: &Address) -> io::Error {
+///
+/// Who is not `let_in` yet is a client that has read nothing: it has done its part of a handshake that the server may end.
+pub(crate) fn ended(error: io::Error, at: &Address, let_in: bool) -> io::Error {
     let placed = match tls_error(&error) {
         Some(source) => explained(source),
+        None if !let_in && is_gone(&error) => Reason::Gone.into(),
         // The transport's own error of that kind means the same.
         None if error.kind() == io::ErrorKind::UnexpectedEof => Reason::Truncated.into(),
         None => return error,

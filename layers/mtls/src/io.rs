@@ -21,6 +21,8 @@ pub struct MtlsIo<I> {
     // Of a kilobyte and more.
     tls: Box<TlsStream<Below<I>>>,
     at: Address,
+    /// The peer has taken us for who we are. Of a server a client knows that by its first byte.
+    let_in: bool,
     /// The peer's `close_notify` was read.
     is_over: bool,
     shutdown: Shutdown,
@@ -39,6 +41,7 @@ enum Shutdown {
 impl<I: Io> MtlsIo<I> {
     pub(crate) fn new(tls: TlsStream<Below<I>>, at: Address) -> Self {
         Self {
+            let_in: matches!(tls, TlsStream::Server(_)),
             tls: Box::new(tls),
             at,
             is_over: false,
@@ -82,7 +85,8 @@ impl<I: Io> AsyncRead for MtlsIo<I> {
         }
         let before = buf.filled().len();
         let read = ready!(this.tls().poll_read(cx, buf));
-        read.map_err(|error| ended(error, &this.at))?;
+        read.map_err(|error| ended(error, &this.at, this.let_in))?;
+        this.let_in = true;
         if buf.filled().len() == before {
             this.end(cx);
         }

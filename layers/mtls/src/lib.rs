@@ -66,8 +66,9 @@
 //! whoever greets it, as TLS must; the layer `knock` keeps strangers from that. Certificates go over the wire encrypted.
 //!
 //! A client has done its part before the server has seen its certificate. So a dial may succeed that the server refuses:
-//! then the first read fails, with the reason [`Alert`](Reason::Alert) where the key is not the expected one, and
-//! [`Truncated`](Reason::Truncated) where the hook of [`authorize`](MtlsLayer::authorize) refuses.
+//! then the first read fails, as the handshake would have: with the reason [`Alert`](Reason::Alert) where the key is not the
+//! expected one, and [`Gone`](Reason::Gone) where the hook of [`authorize`](MtlsLayer::authorize) refuses, or the server is
+//! cut off before its first byte.
 //!
 //! # Bounds
 //!
@@ -81,7 +82,7 @@
 //! |---|---|
 //! | `poll_shutdown` | `close_notify` goes out; reading goes on. The layer below is shut down at once where it has [`HalfClose`] or [`HeldClose`], else when the peer's `close_notify` has been read too |
 //! | the peer's `close_notify` | all reads report the end; writing goes on. Later bytes are ignored |
-//! | end of the transport without it | [`UnexpectedEof`](std::io::ErrorKind::UnexpectedEof), whose cause is [`Truncated`](Reason::Truncated) |
+//! | end of the transport without it | [`UnexpectedEof`](std::io::ErrorKind::UnexpectedEof), whose cause is [`Truncated`](Reason::Truncated), or [`Gone`](Reason::Gone) before the first byte of a server |
 //! | an alert, a changed byte, a broken rule | [`InvalidData`](std::io::ErrorKind::InvalidData) for good; what came before is read first |
 //! | a write after `poll_shutdown` | [`BrokenPipe`](std::io::ErrorKind::BrokenPipe) |
 //! | drop without `poll_shutdown` | no `close_notify`, so the peer sees a cut |

@@ -8,7 +8,8 @@ use tokio::{
     sync::oneshot,
 };
 use tower_multiserver_core::{
-    AllowList, Authorize, BoxError, ClaimedKey, ErrorKind, Peer, PeerId, RemoteKey, Role, Transform,
+    AllowList, Authorize, BoxError, ClaimedKey, Error, ErrorKind, Peer, PeerId, RemoteKey, Role,
+    Transform,
 };
 use tower_multiserver_mtls::{MtlsLayer, Reason};
 
@@ -29,6 +30,7 @@ async fn learned(client: Upgraded) -> Reason {
     assert!(heard.is_empty());
     let (kind, reason, at) = failure(&error);
     assert_eq!((kind, &at), (UnexpectedEof, client.info().address()));
+    assert_eq!(Error::from(error).kind(), ErrorKind::Handshake);
     reason
 }
 
@@ -72,7 +74,7 @@ async fn a_list_lets_in_who_is_on_it() {
             Err(error) => {
                 assert!(!is_friend);
                 assert_eq!(error.kind(), ErrorKind::Unauthorized);
-                assert_eq!(learned(client).await, Reason::Truncated);
+                assert_eq!(learned(client).await, Reason::Gone);
             }
         }
     }
@@ -81,7 +83,7 @@ async fn a_list_lets_in_who_is_on_it() {
 #[tokio::test]
 async fn a_hook_that_fails_or_panics_refuses_and_harms_nobody() {
     let (client, server) = met(async |_: Peer| Err::<(), _>("no")).await;
-    assert_eq!(learned(client).await, Reason::Truncated);
+    assert_eq!(learned(client).await, Reason::Gone);
     let refusal = server.unwrap_err();
     assert_eq!(refusal.kind(), ErrorKind::Unauthorized);
     assert_eq!(refusal.source().unwrap().to_string(), "no");
@@ -91,7 +93,7 @@ async fn a_hook_that_fails_or_panics_refuses_and_harms_nobody() {
         panic!("a fault in an application")
     }
     let (client, server) = met(panics).await;
-    assert_eq!(learned(client).await, Reason::Truncated);
+    assert_eq!(learned(client).await, Reason::Gone);
     assert_eq!(server.unwrap_err().kind(), ErrorKind::Other);
 }
 

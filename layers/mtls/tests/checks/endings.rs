@@ -74,7 +74,10 @@ async fn a_cut_is_an_error_and_no_end() {
 #[tokio::test]
 async fn a_cut_in_a_record_is_a_cut_too_and_a_changed_byte_a_violation() {
     for is_change in [false, true] {
-        let (mut client, server) = dialed(|pipe| pipe).await;
+        let (mut client, mut server) = dialed(|pipe| pipe).await;
+        server.write_all(b"x").await.unwrap();
+        server.flush().await.unwrap();
+        assert_eq!(client.read_u8().await.unwrap(), b'x');
         let (mut io, mut tls) = server.into_inner();
         let mut record = Vec::new();
         std::io::Write::write_all(&mut tls.writer(), b"hello").unwrap();
