@@ -1,7 +1,10 @@
 //! Peers of PeerSocket that break the rules over a real connection.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -20,18 +23,19 @@ use crate::{
     sockets::{peers, room, socket},
 };
 
-/// How many panics there were, in whatever task.
-fn panics() -> &'static AtomicUsize {
-    static PANICS: AtomicUsize = AtomicUsize::new(0);
-    static HOOK: std::sync::Once = std::sync::Once::new();
-    HOOK.call_once(|| {
-        let usual = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            PANICS.fetch_add(1, Ordering::Relaxed);
-            usual(info);
-        }));
-    });
-    &PANICS
+/// How many panics there are from now on in whatever task of this test. They all run on its thread; other tests, one of which
+/// panics on purpose, run on others.
+fn panics() -> Arc<AtomicUsize> {
+    let panics = Arc::new(AtomicUsize::new(0));
+    let (count, here) = (panics.clone(), std::thread::current().id());
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if std::thread::current().id() == here {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        usual(info);
+    }));
+    panics
 }
 
 /// A connection to a peer on which its first channel is open.
