@@ -35,16 +35,14 @@ async fn a_drop_is_an_end_at_once_behind_what_was_written() {
     dialed.write_all(b"last words").await.unwrap();
     drop(dialed);
     let mut text = String::new();
+    // Silence would be an error in the end.
     let read = accepted.read_to_string(&mut text);
-    timeout(Duration::from_secs(1), read)
-        .await
-        .unwrap()
-        .unwrap();
+    timeout(PATIENCE, read).await.unwrap().unwrap();
     assert_eq!(text, "last words");
 }
 
 #[tokio::test]
-async fn a_writer_to_a_peer_that_dropped_the_connection_learns_it_within_two_seconds() {
+async fn a_writer_to_a_peer_that_dropped_the_connection_is_told_of_it() {
     let lab = Lab::new().await;
     let mut server = lab.server(1).await;
     let (dialed, mut accepted) = pair(&lab, &mut server, 2).await;
@@ -57,7 +55,9 @@ async fn a_writer_to_a_peer_that_dropped_the_connection_learns_it_within_two_sec
             tokio::task::yield_now().await;
         }
     };
-    timeout(Duration::from_secs(3), writing).await.unwrap();
+    let error = timeout(PATIENCE, writing).await.unwrap();
+    // By silence it would find out too, later.
+    assert_ne!(error.kind(), std::io::ErrorKind::TimedOut);
 }
 
 #[tokio::test]
