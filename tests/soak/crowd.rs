@@ -52,7 +52,7 @@ pub(crate) struct Crowded {
 }
 
 impl Crowd {
-    pub(crate) async fn come(self, server: &Server, count: usize) -> Crowded {
+    pub(crate) async fn come(self, server: &mut Server, count: usize) -> Crowded {
         let mut crowded = Crowded::default();
         match self {
             Self::Mute | Self::Begins | Self::Rambles | Self::Shouts => {
@@ -96,12 +96,12 @@ impl Crowd {
                 }
             }
             Self::NeverReads => {
-                let sent = Arc::new(AtomicUsize::new(0));
+                let said = Arc::new(Said::default());
                 for _ in 0..count {
                     let to = server.socket().to_owned();
-                    crowded._busy.spawn(never_reads(to, sent.clone()));
+                    crowded._busy.spawn(never_reads(to, said.clone()));
                 }
-                stand_still(&sent, server).await;
+                said.until_all_stand_still(count, server).await;
             }
         }
         crowded
@@ -159,7 +159,7 @@ fn rambling() -> Vec<u8> {
 }
 
 /// With little room for what comes back, so that the server soon stands still.
-async fn never_reads(to: String, sent: Arc<AtomicUsize>) {
+async fn never_reads(to: String, said: Arc<Said>) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4096).expect("an option");
     socket.set_send_buffer_size(4096).expect("an option");
@@ -170,24 +170,40 @@ async fn never_reads(to: String, sent: Arc<AtomicUsize>) {
     let to_bob = Role::Dial(shs::Args { key, seed: None });
     let layer = crate::support::shs("mallory");
     let mut connection = layer.upgrade(connection, to_bob).await.expect("let in");
+    said.peers.fetch_add(1, Relaxed);
     while connection.write_all(&[7; 4096]).await.is_ok() {
-        sent.fetch_add(1, Relaxed);
+        said.pieces.fetch_add(1, Relaxed);
     }
 }
 
-/// Until nothing more is taken of them and the server rests.
-async fn stand_still(sent: &AtomicUsize, server: &Server) {
-    let start = Instant::now();
-    let state = || (sent.load(Relaxed), server.ticks());
-    let mut before = state();
-    while start.elapsed() < 4 * HANG {
-        // It is standing still that is waited for, which shows in time only.
-        sleep(Duration::from_millis(200)).await;
-        let now = state();
-        if now.0 == before.0 && now.1 <= before.1 + 1 && now.0 > 0 {
-            return;
+/// What those have said who never read.
+#[derive(Debug, Default)]
+struct Said {
+    /// Of so many, who have been let in.
+    peers: AtomicUsize,
+    /// So many pieces.
+    pieces: AtomicUsize,
+}
+
+impl Said {
+    /// Until all have been let in, nothing more is taken of them and the server rests.
+    async fn until_all_stand_still(&self, count: usize, server: &mut Server) {
+        let start = Instant::now();
+        let mut before = (0, 0, 0);
+        while start.elapsed() < 4 * HANG {
+            // It is standing still that is waited for, which shows in time only, or where time is short, in turns: for each
+            // answer it had one, as had everybody who has something to say to it.
+            sleep(Duration::from_millis(200)).await;
+            let mut held = server.held().await;
+            for _ in 0..20 {
+                held = server.held().await;
+            }
+            let now = (self.pieces.load(Relaxed), held.bytes, held.tasks);
+            if now == before && self.peers.load(Relaxed) == count {
+                return;
+            }
+            before = now;
         }
-        before = now;
+        panic!("still {self:?} {before:?}");
     }
-    panic!("still {before:?}");
 }

@@ -55,7 +55,7 @@ async fn slows_nobody_down(address: &str, crowd: Crowd) -> usize {
     let mut grown = 0;
     for _ in 0..TRIES {
         let alone = server.visit(ROUNDS).await;
-        let crowded = crowd.come(&server, count).await;
+        let crowded = crowd.come(&mut server, count).await;
         let held = server.when(|held| held.tasks >= count).await;
         let loaded = server.visit(ROUNDS).await;
         // The crowd is still there.

@@ -32,7 +32,7 @@ async fn who_has_proved_nothing_costs_a_few_kibibytes() {
         let count = crowd_of(200, 2000);
         let mut server = Server::start(address, 2 * count, PATIENCE).await;
         let (before, resident) = (server.held().await, server.memory());
-        let crowded = crowd.come(&server, count).await;
+        let crowded = crowd.come(&mut server, count).await;
         let held = server.when(|held| held.tasks >= count).await;
         // What they said has been read.
         server.round_trip().await;
@@ -65,7 +65,7 @@ async fn who_shouts_is_closed_and_costs_no_more() {
         let count = crowd_of(200, 2000);
         let mut server = Server::start(address, 2 * count, PATIENCE).await;
         let before = server.peak();
-        let crowded = Crowd::Shouts.come(&server, count).await;
+        let crowded = Crowd::Shouts.come(&mut server, count).await;
         server.round_trip().await;
         let held = server.when(|held| held.tasks == 0).await;
         let grown = server.peak().saturating_sub(before) / count;

@@ -46,7 +46,7 @@ async fn a_burst_of_two_thousand_finds_room_before_anybody_is_accepted() {
 async fn a_burst_is_shed_and_the_next_good_peer_is_let_in() {
     let mut server = Server::start("net:127.0.0.1:0~shs", 256, Duration::from_secs(600)).await;
     let descriptors = server.descriptors();
-    let crowded = Crowd::Mute.come(&server, crowd_of(2000, 10_000)).await;
+    let crowded = Crowd::Mute.come(&mut server, crowd_of(2000, 10_000)).await;
     server.round_trip().await;
     let held = server.when(|held| held.tasks <= 256).await;
     let most = server.descriptors() - descriptors;
