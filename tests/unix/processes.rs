@@ -6,7 +6,7 @@ use std::{
     os::unix::process::CommandExt as _,
     path::Path,
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicBool, Ordering::SeqCst},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     thread,
 };
 
@@ -56,25 +56,28 @@ fn child_process() {
         }),
         "come and go" => {
             let path = Path::new(&place);
-            let done = AtomicBool::new(false);
+            let (done, seen) = (AtomicBool::new(false), AtomicUsize::new(0));
             thread::scope(|scope| {
                 let watch = scope.spawn(|| {
-                    let mut seen = 0;
                     while !done.load(SeqCst) {
                         if let Ok(metadata) = path.symlink_metadata() {
                             use std::os::unix::fs::PermissionsExt as _;
 
                             assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
-                            seen += 1;
+                            seen.fetch_add(1, SeqCst);
                         }
                     }
-                    seen
                 });
-                for _ in 0..500 {
+                for round in 1.. {
                     drop(runtime.block_on(bind(path)).unwrap());
+                    // Where processors are few, the turns of who watches may long come at the wrong times.
+                    let has_seen = round >= 500 && seen.load(SeqCst) > 0;
+                    if has_seen || watch.is_finished() {
+                        break;
+                    }
                 }
                 done.store(true, SeqCst);
-                assert!(watch.join().unwrap() > 0);
+                watch.join().unwrap();
             });
         }
         "dial" => {
