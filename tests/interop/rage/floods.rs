@@ -1,6 +1,5 @@
 //! Too much of something, or too little.
 
-use tokio::time::Duration;
 use tower_multiserver::ragep2p::{Limits, RateLimit, Version};
 
 use super::{
@@ -71,8 +70,7 @@ async fn stall(mut victim: Victim) {
     assert!(survives(&mut raw, &[]).await);
     let begun = frame(DATA, raw.stream(b"echo"), 1 << 20, b"begun");
     assert!(raw.say(&begun).await);
-    let took = victim.close().await;
-    assert!(took < Duration::from_secs(6), "{victim} took {took:?}");
+    victim.close().await;
     raw.ended().await;
 }
 
