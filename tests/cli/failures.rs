@@ -1,8 +1,9 @@
 //! Exit codes: 2 bad usage or address, 3 unreachable or broken off, 4 refused by a handshake.
 
-use tokio::net::TcpListener;
-
-use crate::harness::{Program, connect, key, run};
+use crate::{
+    harness::{Program, connect, key, run},
+    ports::closed_port,
+};
 
 const KEY: &str = "rIX/DH1qX+drw5c++CnBmQrto+ZA3Lx3XsN9N/fu8oI=";
 
@@ -103,9 +104,8 @@ async fn an_address_that_must_not_be_listened_on_is_2() {
 async fn nobody_there_is_3() {
     let socket = tempfile::tempdir().expect("a directory");
     let unix = format!("unix:{}", socket.path().join("nobody").display());
-    let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let port = closed.local_addr().expect("it is bound").port();
-    drop(closed);
+    let (_reserved, closed) = closed_port();
+    let port = closed.port();
     let shs = format!("net:127.0.0.1:{port}~shs:{KEY}");
     for address in [
         &format!("net:127.0.0.1:{port}"),

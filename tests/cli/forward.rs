@@ -6,7 +6,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::harness::{HANG, Program, connect, noise};
+use crate::{
+    harness::{HANG, Program, connect, noise},
+    ports::closed_port,
+};
 
 /// A TCP server that the test plays, and what to write after `--to`.
 async fn target() -> (TcpListener, String) {
@@ -82,8 +85,8 @@ async fn on_a_bare_web_socket_the_end_of_the_target_ends_the_connection() {
 
 #[tokio::test]
 async fn a_target_that_is_not_there_is_an_error_of_one_connection_only() {
-    let (listener, to) = target().await;
-    drop(listener);
+    let (_reserved, closed) = closed_port();
+    let to = format!("localhost:{}", closed.port());
     let (mut server, at) = Program::listen("net:127.0.0.1:0~shs", &["--to", &to]).await;
     for _ in 0..2 {
         let client = connect(&at, &[], b"hello").await;

@@ -2,16 +2,17 @@
 
 use serde_json::Value;
 
-use crate::harness::{Program, connect, key, run};
+use crate::{
+    harness::{Program, connect, key, run},
+    ports::free_port,
+};
 
 #[tokio::test]
 async fn a_guest_comes_in_by_the_invite_and_only_the_guest() {
     let directory = tempfile::tempdir().expect("a directory");
     let (host, host_id) = key(&directory, "host").await;
     // Where the server will be.
-    let place = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let at = format!("net:{}~shs", place.local_addr().expect("bound"));
-    drop(place);
+    let at = format!("net:127.0.0.1:{}~shs", free_port());
 
     let invite = run(&["invite", &at, "--key", &host, "--json"]).await;
     assert_eq!(invite.code, Some(0), "{:?}", invite.told);

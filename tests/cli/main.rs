@@ -36,6 +36,9 @@ mod pipe;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
+#[path = "../support/ports.rs"]
+mod ports;
+#[cfg(test)]
 mod progress;
 #[cfg(test)]
 mod protocols;

@@ -1,9 +1,11 @@
 //! `ping`.
 
 use serde_json::Value;
-use tokio::net::TcpListener;
 
-use crate::harness::{Program, key, run};
+use crate::{
+    harness::{Program, key, run},
+    ports::closed_port,
+};
 
 fn pings(text: &str) -> Vec<Value> {
     text.lines()
@@ -80,9 +82,8 @@ async fn who_does_not_get_through_ends_with_the_code_of_the_reason() {
     let (_server, at) = Program::listen("net:127.0.0.1:0~shs", &["--echo"]).await;
     let other = "rIX/DH1qX+drw5c++CnBmQrto+ZA3Lx3XsN9N/fu8oI=";
     let (transport, _) = at.split_once('~').expect("a transform");
-    let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let nobody = format!("net:{}", closed.local_addr().expect("bound"));
-    drop(closed);
+    let (_reserved, closed) = closed_port();
+    let nobody = format!("net:{closed}");
     for (address, code, kind, errors) in [
         (format!("{transport}~shs:{other}"), 4, "handshake", 2),
         (nobody, 3, "io", 2),

@@ -10,7 +10,7 @@
 use std::{
     collections::BTreeMap,
     env, fs,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::Stdio,
     sync::Arc,
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     process::{Child, Command},
     task::JoinSet,
     time::{sleep, timeout},
@@ -35,6 +35,8 @@ use tower_multiserver::{
     ws::{Ws, WsIo, WsListener, WsSocket},
     wss::{Certificate, Trust, Wss},
 };
+
+use crate::ports::free_port;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -132,9 +134,7 @@ async fn dial<T, I>(
     T: Clone + Send + Sync + 'static,
     I: Io,
 {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let at = free.local_addr().unwrap();
-    drop(free);
+    let at = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
     let mut spec = json!({
         "url": format!("{scheme}://{at}"),
         "outdir": place.path(),

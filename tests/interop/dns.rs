@@ -1,7 +1,7 @@
 //! Names in a real DNS server: dnsmasq, on loopback.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
+    net::{Ipv4Addr, SocketAddr},
     process::Stdio,
     time::Duration,
 };
@@ -17,7 +17,10 @@ use tower_multiserver::{
     dial::lookup::{Answer, Dns},
 };
 
-use crate::harness::{PATIENCE, npm::skip};
+use crate::{
+    harness::{PATIENCE, npm::skip},
+    ports::free_port,
+};
 
 /// The server. It ends with this value.
 struct Dnsmasq {
@@ -40,7 +43,7 @@ impl Dnsmasq {
         let Some(program) = program else {
             return skip("`dnsmasq` cannot be run");
         };
-        let at = free_port();
+        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let mut child = Command::new(program)
             .args([
                 "--no-daemon",
@@ -79,17 +82,6 @@ impl Dnsmasq {
         let dns = Dns::servers([self.at]).expect("a resolver");
         let answer = dns.oneshot(name.parse().expect("a name"));
         timeout(PATIENCE, answer).await.expect("it ends in time")
-    }
-}
-
-/// A port of both protocols that nobody has.
-fn free_port() -> SocketAddr {
-    loop {
-        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let at = udp.local_addr().expect("it is bound");
-        if TcpListener::bind(at).is_ok() {
-            return at;
-        }
     }
 }
 

@@ -38,6 +38,9 @@ mod hyperswarm;
 mod noise;
 #[cfg(all(test, feature = "onion"))]
 mod onion;
+#[cfg(test)]
+#[path = "../support/ports.rs"]
+mod ports;
 #[cfg(feature = "ragep2p")]
 #[cfg(test)]
 mod rage;

@@ -1,6 +1,6 @@
 //! Hosts that find each other by what they tell each other.
 
-use std::path::Path;
+use std::{net::Ipv4Addr, path::Path};
 
 use tokio::time::{Duration, timeout};
 use tower_multiserver::{
@@ -11,17 +11,15 @@ use tower_multiserver::{
     },
 };
 
-use crate::lab::{DIAL_INTERVAL, PATIENCE, bare, id, identity};
+use crate::{
+    lab::{DIAL_INTERVAL, PATIENCE, bare, id, identity},
+    ports::free_port,
+};
 
 const DIGEST: GroupDigest = GroupDigest::from_bytes([7; 32]);
 
-/// A port of loopback that was free a moment ago.
 fn endpoint() -> Endpoint {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    Endpoint::new(
-        socket.local_addr().unwrap().ip(),
-        socket.local_addr().unwrap().port(),
-    )
+    Endpoint::new(Ipv4Addr::LOCALHOST.into(), free_port())
 }
 
 struct Member {

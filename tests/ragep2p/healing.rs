@@ -9,9 +9,12 @@ use tokio::{
 };
 use tower_multiserver::ragep2p::{Host, Limits, Stream, Version};
 
-use crate::lab::{
-    Map, PATIENCE, VERSIONS, bare, builder, dialer, host, identity, numbered, recv, recv_number,
-    send, socket, wide,
+use crate::{
+    lab::{
+        Map, PATIENCE, VERSIONS, bare, builder, dialer, host, identity, numbered, recv,
+        recv_number, send, socket, wide,
+    },
+    ports::closed_port,
 };
 
 /// How long to wait for a message that may have been lost.
@@ -128,9 +131,7 @@ async fn addresses_are_dialed_in_turn_until_one_answers() {
     let map = Map::default();
     let bob = host(2, Version::V1, &map).await;
     let alice = host(1, Version::V1, &map).await;
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let dead = nobody.local_addr().unwrap();
-    drop(nobody);
+    let (_reserved, dead) = closed_port();
     let addresses = [
         format!("net:{dead}").parse().unwrap(),
         // Our own.

@@ -10,6 +10,8 @@ mod hostile;
 mod lab;
 mod limits;
 mod metrics;
+#[path = "../support/ports.rs"]
+mod ports;
 mod seeds;
 mod streams;
 mod transports;

@@ -1,16 +1,13 @@
 //! What the tests of whole stacks share.
-#![allow(dead_code, reason = "each test target uses a part")]
+#![allow(dead_code, unused_imports, reason = "each test target uses a part")]
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    time::Duration,
-};
+mod ports;
 
+use std::time::Duration;
+
+pub(crate) use ports::closed_port;
 use sha2::{Digest as _, Sha256};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _, copy, split},
-    net::TcpSocket,
-};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy, split};
 use tower::{BoxError, Service};
 use tower_multiserver::{
     Accept, Address, AppKey, Bound, Connection, Identity, Io, Listen, Listener, MultiAddress, Seed,
@@ -39,15 +36,6 @@ pub(crate) fn address(text: &str) -> Address {
 
 pub(crate) fn addresses(text: &str) -> MultiAddress {
     text.parse().expect("addresses")
-}
-
-/// A port that refuses connections, and what keeps others from taking it.
-pub(crate) fn closed_port() -> (TcpSocket, SocketAddr) {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    let any = (Ipv4Addr::LOCALHOST, 0).into();
-    socket.bind(any).expect("bound");
-    let address = socket.local_addr().expect("an address");
-    (socket, address)
 }
 
 /// Sends everything back until the peer ends, then ends too.

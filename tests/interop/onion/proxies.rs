@@ -11,11 +11,12 @@ use tower_multiserver::{
     onion::{Failure, Onion, Proxy, Reply},
 };
 
-use super::{dial, last_failure, supervised, tor::free_ports};
+use super::{dial, last_failure, supervised};
 use crate::harness::{
     Options, PATIENCE, accept, echo, exchange, listen,
     npm::{output, skip},
 };
+use crate::ports::free_port;
 
 /// A proxy in a process of its own, which ends with this value.
 struct Running {
@@ -55,7 +56,7 @@ impl Running {
             return skip(&reason);
         }
         let directory = tempfile::tempdir().expect("a directory").keep();
-        let port = free_ports(1).expect("one");
+        let port = free_port();
         let text = configuration.replace("PORT", &port.to_string());
         fs::write(directory.join("configuration"), text).expect("written");
         let (directory, number) = (directory.display().to_string(), port.to_string());
@@ -121,7 +122,7 @@ async fn a_peer_is_reached_by_name_and_by_address_through_microsocks() {
     for host in ["localhost", "127.0.0.1"] {
         assert_works(running.onion(), host).await;
     }
-    let closed = format!("onion:127.0.0.1:{}", free_ports(1).expect("one"));
+    let closed = format!("onion:127.0.0.1:{}", free_port());
     assert_replies(running.onion(), &closed, Reply::ConnectionRefused).await;
 }
 
@@ -169,7 +170,7 @@ async fn a_peer_is_reached_through_dante_and_its_refusals_are_understood() {
     for host in ["localhost", "127.0.0.1"] {
         assert_works(running.onion(), host).await;
     }
-    let closed = format!("onion:127.0.0.1:{}", free_ports(1).expect("one"));
+    let closed = format!("onion:127.0.0.1:{}", free_port());
     assert_replies(running.onion(), &closed, Reply::ConnectionRefused).await;
     assert_replies(running.onion(), "onion:127.0.0.1:9", Reply::NotAllowed).await;
     assert_replies(

@@ -8,16 +8,16 @@ use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::Child,
-    sync::{
-        Mutex, OnceLock,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Mutex, OnceLock},
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use super::supervised;
-use crate::harness::npm::{output, skip};
+use crate::{
+    harness::npm::{output, skip},
+    ports::free_ports,
+};
 
 /// The network of all tests of this process.
 pub(crate) struct Network {
@@ -128,22 +128,6 @@ fn services() -> Vec<Service> {
     };
     (8000..8000 + SERVICES).map(bind).collect()
 }
-
-/// The first of so many ports in a row, below those that the kernel gives to who asks for any. No two calls of a process
-/// get the same, and two processes begin elsewhere.
-pub(super) fn free_ports(count: u16) -> Option<u16> {
-    static CALLS: AtomicU32 = AtomicU32::new(0);
-    (0..BLOCKS).find_map(|_| {
-        let block = std::process::id() * 37 + CALLS.fetch_add(1, Ordering::Relaxed);
-        let first = 10_000 + (block % BLOCKS) as u16 * BLOCK;
-        let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-        let bound: Result<Vec<_>, _> = (first..first + count).map(bind).collect();
-        bound.is_ok().then_some(first)
-    })
-}
-
-const BLOCKS: u32 = 1000;
-const BLOCK: u16 = 16;
 
 fn socks_port(ports: u16) -> u16 {
     ports + 2 * AUTHORITIES + RELAYS

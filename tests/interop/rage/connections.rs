@@ -1,10 +1,7 @@
 //! Who dials whom, and which connection stays.
 
 use serde_json::json;
-use tokio::{
-    net::TcpListener,
-    time::{Duration, Instant, timeout},
-};
+use tokio::time::{Duration, Instant, timeout};
 use tower_multiserver::ragep2p::Version;
 
 use super::{
@@ -12,7 +9,10 @@ use super::{
     pair::{Case, Connected, Dials, Echoed, OURS, THEIRS, at, seed, wide_json, with},
     raw::Raw,
 };
-use crate::harness::{PATIENCE, RagePeer};
+use crate::{
+    harness::{PATIENCE, RagePeer},
+    ports::closed_port,
+};
 
 const VERSIONS: [Version; 2] = [Version::V1, Version::V2];
 
@@ -62,9 +62,8 @@ async fn we_and_new_that_dial_each_other_agree_on_a_connection() {
 
 /// Nobody there, the one who dials, and then the peer.
 async fn addresses_in_turn(go: &'static str) {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let dead = nobody.local_addr().unwrap().to_string();
-    drop(nobody);
+    let (_reserved, dead) = closed_port();
+    let dead = dead.to_string();
     for dials in [Dials::Ours, Dials::Theirs] {
         // Both, so that we listen.
         let case = Case {

@@ -1,5 +1,7 @@
 //! Finding each other by ragedisco, with hosts of libocr.
 
+use std::net::Ipv4Addr;
+
 use futures_util::SinkExt as _;
 use serde_json::json;
 use tokio::time::{Duration, timeout};
@@ -12,17 +14,13 @@ use tower_multiserver::{
 };
 
 use super::lab::{DIAL_INTERVAL, PATIENCE, bare, numbered, wide};
-use crate::harness::{RagePeer, ours};
+use crate::{
+    harness::{RagePeer, ours},
+    ports::free_port,
+};
 
 const BOOTSTRAPPER: &str = "3333333333333333333333333333333333333333333333333333333333333333";
 const ORACLE: &str = "2222222222222222222222222222222222222222222222222222222222222222";
-
-/// A port of loopback that was free a moment ago.
-fn endpoint() -> Endpoint {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let at = socket.local_addr().unwrap();
-    Endpoint::new(at.ip(), at.port())
-}
 
 /// Our oracle finds that of libocr through a bootstrapper of libocr, or is found by it: whichever is asked first.
 async fn meets(version: Version, go: &str) {
@@ -45,7 +43,7 @@ async fn meets(version: Version, go: &str) {
         peer.done("group", group).await;
     }
 
-    let at = endpoint();
+    let at = Endpoint::new(Ipv4Addr::LOCALHOST.into(), free_port());
     let discovery = Ragedisco::builder(identity.clone(), at.clone().into());
     let discovery = discovery.interval(Duration::from_millis(200)).build();
     let boot: Endpoint = bootstrapper.address.parse().unwrap();
