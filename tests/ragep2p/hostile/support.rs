@@ -5,7 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 use rustls::ClientConfig;
 use sha2::{Digest as _, Sha256};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     time::{Instant, timeout},
 };
@@ -186,6 +186,22 @@ pub(crate) fn data(stream: &str, message: impl AsRef<[u8]>) -> Vec<u8> {
     frame(MESSAGE, stream.as_bytes(), message.as_ref())
 }
 
+/// The next frame: its type, its stream, what it brings.
+pub(crate) async fn read(
+    from: &mut (impl AsyncRead + Unpin),
+) -> io::Result<(u8, [u8; 32], Vec<u8>)> {
+    let read = async {
+        let mut header = [0; 37];
+        from.read_exact(&mut header).await?;
+        let len = u32::from_be_bytes(header[33..].try_into().expect("four bytes"));
+        let mut payload = vec![0; len as usize];
+        from.read_exact(&mut payload).await?;
+        let stream = header[1..33].try_into().expect("32 bytes");
+        Ok((header[0], stream, payload))
+    };
+    timeout(PATIENCE, read).await.expect("it comes in time")
+}
+
 /// A connection of Mallory's, on which he writes frames by hand.
 pub(crate) struct Attacker(pub(crate) TlsStream<TcpStream>);
 
@@ -199,18 +215,9 @@ impl Attacker {
         timeout(PATIENCE, write).await.expect("it reads").is_ok()
     }
 
-    /// The next frame: its type, its stream, what it brings.
+    /// The next frame.
     pub(crate) async fn read(&mut self) -> io::Result<(u8, [u8; 32], Vec<u8>)> {
-        let read = async {
-            let mut header = [0; 37];
-            self.0.read_exact(&mut header).await?;
-            let len = u32::from_be_bytes(header[33..].try_into().expect("four bytes"));
-            let mut payload = vec![0; len as usize];
-            self.0.read_exact(&mut payload).await?;
-            let stream = header[1..33].try_into().expect("32 bytes");
-            Ok((header[0], stream, payload))
-        };
-        timeout(PATIENCE, read).await.expect("it comes in time")
+        read(&mut self.0).await
     }
 
     /// How many frames come until the connection ends.
