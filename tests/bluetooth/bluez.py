@@ -7,7 +7,7 @@ copy, as the daemon does.
 
 The argument is a list in JSON of machines: their name, bus, adapters (name, address, whether on), which devices they know
 from before, and whether they have asked those what they offer. `taken` says that another program there has the service.
-While the alias of an adapter is `slow`, connections from it do not come about.
+While the alias of an adapter is `slow`, connections from it do not come about; it is `held` from when there is one.
 """
 import json
 import socket
@@ -160,8 +160,9 @@ class Device(Thing):
     @dbus.service.method(DEVICE, in_signature="s", async_callbacks=("done", "fail"))
     def ConnectProfile(self, uuid, done=None, fail=None):
         connect = lambda: self.connect(str(uuid), done, fail)
-        if self.adapter.values["Alias"] == "slow":
+        if self.adapter.values["Alias"] in ("slow", "held"):
             self.adapter.held.append(connect)
+            self.adapter.values["Alias"] = "held"
         else:
             connect()
 

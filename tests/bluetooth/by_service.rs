@@ -14,7 +14,7 @@ use tower_multiserver::{
 
 use crate::{
     lab::{Machine, ready, with_bus, without_daemon, world},
-    support::{echo, identity, shs},
+    support::{HANG, echo, identity, shs},
 };
 
 const ALICE: DeviceAddress = DeviceAddress::from_bytes([0x00, 0xaa, 0x01, 0x00, 0x00, 0x42]);
@@ -438,9 +438,16 @@ fn what_comes_of_a_dial_that_was_given_up_is_refused() {
         let session = bluer::Session::new().await.unwrap();
         let adapter = session.adapter("hci0").unwrap();
         adapter.set_alias("slow".to_owned()).await.unwrap();
-        let hasty = bluetooth.clone().dial_timeout(Duration::from_millis(300));
-        let error = hasty.dial(at(BOB)).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Timeout);
+        let patient = bluetooth.clone().dial_timeout(HANG);
+        let begun = async {
+            while adapter.alias().await.unwrap() != "held" {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            dialed = patient.dial(at(BOB)) => panic!("nothing comes about: {dialed:?}"),
+            () = begun => {}
+        }
         // A second one would be taken for the first.
         let error = bluetooth.dial(at(BOB)).await.unwrap_err();
         assert_io(&error, io::ErrorKind::ResourceBusy);
