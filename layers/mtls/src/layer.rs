@@ -58,7 +58,8 @@ impl<A> MtlsLayer<A> {
     ///
     /// It is asked when the client has proved its key. By then the client has finished its handshake, and takes itself
     /// for connected. One that is refused sees no more than a close without `close_notify`, so its first read fails, as
-    /// [`Gone`](Reason::Gone). It is told nothing before the answer. An error or a panic refuses. Our own key is no exception ([`Peer::is_own`]).
+    /// [`Gone`](Reason::Gone). It is told nothing before the answer. An error or a panic refuses. Our own key is no
+    /// exception ([`Peer::is_own`]).
     #[must_use]
     pub fn authorize<B: Authorize>(self, authorize: B) -> MtlsLayer<B> {
         MtlsLayer {
