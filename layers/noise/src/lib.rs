@@ -155,6 +155,9 @@ mod cipher;
 mod crypto;
 pub mod handshake;
 mod layer;
+#[cfg(any(test, fuzzing))]
+#[path = "../../../fuzz/middleman.rs"]
+mod middleman;
 #[cfg(test)]
 #[path = "../../../fuzz/replay.rs"]
 mod replay;

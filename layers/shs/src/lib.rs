@@ -81,6 +81,9 @@
 pub mod box_stream;
 pub mod handshake;
 mod layer;
+#[cfg(any(test, fuzzing))]
+#[path = "../../../fuzz/middleman.rs"]
+mod middleman;
 #[cfg(test)]
 #[path = "../../../fuzz/replay.rs"]
 mod replay;

@@ -1,22 +1,10 @@
 //! The body of a fuzz target.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-
 use arbitrary::{Result, Unstructured};
 use tower_multiserver_core::sealed::Next;
 
 use super::*;
-
-/// Of the input, since a fuzzer sees what a tag is compared with, and says it the next time.
-fn key(data: &[u8]) -> [u8; 32] {
-    let mut key = [0; 32];
-    for (number, part) in key.chunks_exact_mut(8).enumerate() {
-        let mut hasher = DefaultHasher::new();
-        (number, data).hash(&mut hasher);
-        part.copy_from_slice(&hasher.finish().to_be_bytes());
-    }
-    key
-}
+use crate::middleman::{change, key};
 
 /// A stream that somebody changed on its way comes out as far as it is whole.
 pub fn frames(data: &[u8]) {
@@ -92,23 +80,6 @@ fn amount(u: &mut Unstructured<'_>) -> Result<usize> {
         true => Ok(70_000),
         false => length(u),
     }
-}
-
-fn change(u: &mut Unstructured<'_>, wire: &mut Vec<u8>) -> Result<()> {
-    let at = u.choose_index(wire.len().max(1))?;
-    let to = u.int_in_range(at..=wire.len())?;
-    match u.int_in_range(0..=4)? {
-        0 => wire.truncate(at),
-        1 => drop(wire.drain(at..to)),
-        2 => wire.extend_from_within(at..to),
-        3 => wire.extend(u.bytes(u.len().min(40))?),
-        _ => {
-            if let Some(byte) = wire.get_mut(at) {
-                *byte ^= u.int_in_range(1..=255)?;
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

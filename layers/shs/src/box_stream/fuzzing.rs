@@ -3,27 +3,24 @@
 use arbitrary::{Result, Unstructured};
 
 use super::*;
+use crate::middleman::{change, key};
 
-const KEY: [u8; 32] = [1; 32];
-
-/// Ends in `ff`, so that the nonce carries.
-fn key() -> BoxKey {
-    BoxKey::new(&KEY, [0xff; 24])
-}
+/// Ends in `ff`, so that it carries.
+const NONCE: [u8; 24] = [0xff; 24];
 
 /// A stream that somebody changed on its way comes out as far as it is whole, and one that the holder of the key made
 /// badly is refused.
 pub fn frames(data: &[u8]) {
-    let _ = read(&mut Unstructured::new(data));
+    let _ = read(&mut Unstructured::new(data), &key(data));
 }
 
-fn read(u: &mut Unstructured<'_>) -> Result<()> {
-    let (mut wire, text) = stream(u)?;
+fn read(u: &mut Unstructured<'_>, key: &[u8; 32]) -> Result<()> {
+    let (mut wire, text) = stream(u, key)?;
     let honest = wire.clone();
     for _ in 0..u.int_in_range(0..=2)? {
         change(u, &mut wire)?;
     }
-    let mut opener = Opener::new(key());
+    let mut opener = Opener::new(BoxKey::new(key, NONCE));
     let (mut heard, mut there, mut rest) = (Vec::new(), Vec::new(), &wire[..]);
     let end = loop {
         let mut room = vec![0; amount(u)?];
@@ -70,8 +67,8 @@ fn read(u: &mut Unstructured<'_>) -> Result<()> {
 }
 
 /// A stream of up to eight frames with its goodbye; and its text, unless a header in it says what no header should.
-fn stream(u: &mut Unstructured<'_>) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
-    let mut sealer = Sealer::new(key());
+fn stream(u: &mut Unstructured<'_>, key: &[u8; 32]) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
+    let mut sealer = Sealer::new(BoxKey::new(key, NONCE));
     let (mut wire, mut text, mut is_good) = (Vec::new(), Vec::new(), true);
     for _ in 0..u.int_in_range(0..=8)? {
         match u.int_in_range(0..=5)? {
@@ -103,23 +100,6 @@ fn amount(u: &mut Unstructured<'_>) -> Result<usize> {
         true => Ok(5000),
         false => u.int_in_range(0..=5000),
     }
-}
-
-fn change(u: &mut Unstructured<'_>, wire: &mut Vec<u8>) -> Result<()> {
-    let at = u.choose_index(wire.len().max(1))?;
-    let to = u.int_in_range(at..=wire.len())?;
-    match u.int_in_range(0..=4)? {
-        0 => wire.truncate(at),
-        1 => drop(wire.drain(at..to)),
-        2 => wire.extend_from_within(at..to),
-        3 => wire.extend(u.bytes(u.len().min(40))?),
-        _ => {
-            if let Some(byte) = wire.get_mut(at) {
-                *byte ^= u.int_in_range(1..=255)?;
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use super::{
     secrets::{Secrets, mac},
     *,
 };
-use crate::secretbox;
+use crate::{middleman::changed, secretbox};
 
-/// An honest handshake, always the same.
+/// An honest handshake, always the same: each proof ends in a signature, which no comparison gives away.
 struct Honest {
     alice: Identity,
     bob: Identity,
@@ -133,16 +133,6 @@ fn message<const N: usize, const TEXT: usize>(
     let (tag, sealed) = message.split_at_mut(16);
     tag.copy_from_slice(&secretbox::seal(key, &[0; 24], &text, sealed));
     Ok(message)
-}
-
-fn changed<const N: usize>(u: &mut Unstructured<'_>, honest: &[u8; N]) -> Result<[u8; N]> {
-    let mut bytes = *honest;
-    for _ in 0..u.int_in_range(0..=3)? {
-        let at = u.choose_index(N)?;
-        let length = u.int_in_range(1..=32)?.min(N - at);
-        u.fill_buffer(&mut bytes[at..at + length])?;
-    }
-    Ok(bytes)
 }
 
 fn opened<const N: usize>(key: &[u8; 32], message: &[u8]) -> [u8; N] {
