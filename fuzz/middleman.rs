@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use arbitrary::{Result, Unstructured};
 
 /// A key that depends on the whole input. A fuzzer sees what a tag is compared with and says it the next time: with one key
-/// for all inputs it would come to know right tags, and a forgery would be no finding.
+/// for all inputs it would come to know right tags, and what looks like a forgery would be none.
 pub(crate) fn key(data: &[u8]) -> [u8; 32] {
     let mut key = [0; 32];
     for (number, part) in key.chunks_exact_mut(8).enumerate() {

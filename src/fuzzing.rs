@@ -2,6 +2,8 @@
 
 #[cfg(feature = "serde")]
 pub use crate::config::fuzzing as config;
+#[cfg(feature = "dns")]
+pub use crate::dial::lookup::fuzzing as lookup;
 #[cfg(feature = "peer-socket")]
 pub use crate::peer_socket::fuzzing as peer_socket;
 #[cfg(feature = "ragep2p")]

@@ -3,14 +3,17 @@
 use std::{collections::VecDeque, io::Cursor};
 
 use arbitrary::{Result, Unstructured};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, join, sink};
+use tokio_util::codec::{Decoder as _, Encoder as _};
 
 use super::{
     BareSocket, Malformed, Message,
     frame::{Frame, Kind},
+    lengths::{Lengths, Prefix},
     mux::{self, Event, MAX_CHANNELS, Mux, Number},
+    packet::Packet,
     put::Put as _,
 };
 
@@ -45,6 +48,45 @@ pub fn bare(data: &[u8]) {
         }
     }
     assert!(count <= said.len());
+}
+
+/// A stream of frames is the same ones wherever it is cut, none longer than it may be, and is written as it was.
+pub fn lengths(data: &[u8]) {
+    let (cut, wire) = data.split_first().unwrap_or((&0, &[]));
+    let (first, second) = wire.split_at(usize::from(*cut).min(wire.len()));
+    for prefix in [Prefix::Varint, Prefix::U24] {
+        let (frames, is_whole) = read(prefix, &[wire]);
+        assert_eq!(read(prefix, &[first, second]), (frames.clone(), is_whole));
+        let mut written = BytesMut::new();
+        for frame in frames {
+            let frame = Packet::Control(frame);
+            let encoded = Lengths::new(prefix, MAX_FRAME).encode(frame, &mut written);
+            encoded.expect("it is as long as it may be");
+        }
+        // A varint can be longer than it needs to be.
+        assert!(prefix == Prefix::Varint || wire.starts_with(&written));
+        assert!(prefix == Prefix::Varint || !is_whole || wire == written);
+    }
+}
+
+const MAX_FRAME: usize = 300;
+
+/// The frames of a stream that comes in pieces, and whether it ends behind one.
+fn read(prefix: Prefix, pieces: &[&[u8]]) -> (Vec<Bytes>, bool) {
+    let (mut lengths, mut bytes) = (Lengths::new(prefix, MAX_FRAME), BytesMut::new());
+    let mut frames = Vec::new();
+    for piece in pieces {
+        bytes.extend_from_slice(piece);
+        loop {
+            match lengths.decode(&mut bytes) {
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => break,
+                Err(_) => return (frames, false),
+            }
+        }
+    }
+    assert!(frames.iter().all(|frame| frame.len() <= MAX_FRAME));
+    (frames, lengths.decode_eof(&mut bytes).is_ok())
 }
 
 const IDS: u8 = 4;
@@ -184,6 +226,7 @@ mod tests {
     fn what_was_fuzzed_does_no_harm() {
         replay("peer_messages", messages);
         replay("peer_bare", bare);
+        replay("peer_lengths", lengths);
         replay("peer_channels", channels);
     }
 }

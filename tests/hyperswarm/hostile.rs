@@ -1,6 +1,7 @@
-//! Peers of PeerSocket that break the rules over a real connection.
+//! Peers of PeerSocket, and nodes of the DHT, that break the rules.
 
 use std::{
+    net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -10,16 +11,23 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
+use peeroxide_dht::{
+    hyperdht_messages::LOOKUP,
+    messages::{
+        Ipv4Peer, Message as DhtMessage, Response, decode_message, encode_response_to_bytes,
+    },
+    peer::peer_id,
+};
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::{net::UdpSocket, time::timeout};
 use tower_multiserver::{
     PublicKey, StackExt as _,
-    hyperswarm::{HyperDht, HyperMessages, HyperNode},
+    hyperswarm::{HyperDht, HyperMessages, HyperNode, Topic},
     peer_socket::Message,
 };
 
 use crate::{
-    lab::{Lab, PATIENCE},
+    lab::{Lab, PATIENCE, identity, local},
     sockets::{peers, room, socket},
 };
 
@@ -92,4 +100,61 @@ async fn random_messages_of_a_peer_end_its_connection_and_harm_nobody_else() {
     let came = timeout(PATIENCE, to_a.recv()).await.unwrap();
     assert_eq!(came, Some(Ok(Message::Json(json!("still here")))));
     assert_eq!(panics.load(Ordering::Relaxed), 0);
+}
+
+/// A node of the DHT that has the same to say to whatever it is asked, and counts who looked a topic up.
+async fn answers(socket: UdpSocket, value: Vec<u8>, lookups: &AtomicUsize) {
+    let ours = socket.local_addr().unwrap();
+    let id = peer_id(&ours.ip().to_string(), ours.port());
+    let mut space = [0; 2000];
+    loop {
+        let (length, from) = socket.recv_from(&mut space).await.unwrap();
+        let Ok(DhtMessage::Request(request)) = decode_message(&space[..length]) else {
+            continue;
+        };
+        if !request.internal && request.command == LOOKUP {
+            lookups.fetch_add(1, Ordering::Relaxed);
+        }
+        let answer = Response {
+            tid: request.tid,
+            to: Ipv4Peer {
+                host: from.ip().to_string(),
+                port: from.port(),
+            },
+            id: Some(id),
+            token: None,
+            closer_nodes: Vec::new(),
+            error: 0,
+            value: Some(value.clone()),
+        };
+        let answer = encode_response_to_bytes(&answer).unwrap();
+        socket.send_to(&answer, from).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_claims_to_know_more_peers_than_there_is_memory_for_knows_none() {
+    let at = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    for count in [u64::MAX, 1 << 40] {
+        let socket = UdpSocket::bind(at).await.unwrap();
+        let bootstrap = socket.local_addr().unwrap();
+        let (claim, lookups) = (
+            [&[0xff], &count.to_le_bytes()[..]].concat(),
+            AtomicUsize::new(0),
+        );
+        let looked_up = async {
+            let node = local(identity(1))
+                .bootstrap([bootstrap])
+                .spawn()
+                .await
+                .unwrap();
+            node.lookup(Topic::from_bytes([7; 32])).await.unwrap()
+        };
+        let found = tokio::select! {
+            found = timeout(PATIENCE, looked_up) => found.unwrap(),
+            () = answers(socket, claim, &lookups) => unreachable!("it answers without end"),
+        };
+        assert_eq!(found, []);
+        assert!(lookups.load(Ordering::Relaxed) > 0, "it was asked");
+    }
 }

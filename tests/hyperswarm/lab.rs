@@ -30,7 +30,7 @@ pub(crate) fn identity(seed: u8) -> Identity {
     Identity::from_seed(&Seed::from_bytes([seed; 32]))
 }
 
-fn local(identity: Identity) -> HyperNodeBuilder {
+pub(crate) fn local(identity: Identity) -> HyperNodeBuilder {
     HyperNode::builder(identity).bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))
 }
 

@@ -62,10 +62,10 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_RECORD: usize = 4096;
 
 /// As many as count of any answer.
-const MAX_RECORDS: usize = 16;
+pub(super) const MAX_RECORDS: usize = 16;
 
 /// As many of one record: a long one could hold two thousand, each of which takes far more memory in a cache.
-const MAX_OF_RECORD: usize = 16;
+pub(super) const MAX_OF_RECORD: usize = 16;
 
 impl Dns {
     /// Asks the servers of the system.
@@ -137,7 +137,7 @@ fn tune(options: &mut ResolverOpts) {
 }
 
 /// The full domain name of our records.
-fn domain(name: &str) -> Option<String> {
+pub(super) fn domain(name: &str) -> Option<String> {
     /// RFC 1035, section 2.3.4.
     const MAX_LABEL: usize = 63;
     const MAX_NAME: usize = 253 - PREFIX.len();
@@ -153,7 +153,7 @@ fn domain(name: &str) -> Option<String> {
 }
 
 /// The addresses in these records.
-fn read(mut records: Vec<Vec<u8>>) -> Option<MultiAddress> {
+pub(super) fn read(mut records: Vec<Vec<u8>>) -> Option<MultiAddress> {
     records.retain(|record| record.len() <= MAX_RECORD);
     records.sort();
     records.dedup();
@@ -168,7 +168,7 @@ fn read(mut records: Vec<Vec<u8>>) -> Option<MultiAddress> {
 }
 
 /// Whether an address from somebody else can be meant for us.
-fn is_for_others(address: &Address) -> bool {
+pub(super) fn is_for_others(address: &Address) -> bool {
     let is_of_this_machine = |name: &str| matches!(name, "unix" | "channel" | "noauth");
     let mut names = address.sections().iter().map(|section| section.name());
     !has_seed(address) && !names.any(is_of_this_machine)

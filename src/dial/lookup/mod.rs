@@ -48,6 +48,9 @@ mod cache;
 mod demand;
 #[cfg(feature = "dns")]
 mod dns;
+#[cfg(all(feature = "dns", any(test, fuzzing)))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod name;
 mod service;
 mod table;

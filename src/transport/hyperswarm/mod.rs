@@ -54,7 +54,8 @@
 //! here, and the streams over UDP (UDX) are ours. Those of its companion `libudx` always tell a peer of room, so that one who
 //! sends fast fills the memory of one who reads slowly; they send 1.2 MB/s at most; with much to send both ways at once they
 //! were seen to stop for good; and a destroyed stream looks like one that ended. So a pair of `libudx`'s streams relays the
-//! packets between the port of the node, which is its alone, and ours on the loopback interface.
+//! packets between the port of the node, which is its alone, and ours on the loopback interface. Nor is the crate's look-up of a
+//! topic taken: where a node of the DHT claims to know more peers than there is memory for, it ends the process.
 //!
 //! - A node uses three UDP ports, two of them on 127.0.0.1, and each packet passes the kernel twice.
 //! - On loopback, with as much both ways at once, some 8 MB/s go each way between our own nodes, and with npm 17 MB/s to it and
@@ -73,6 +74,7 @@ mod found;
 pub mod fuzzing;
 mod inner;
 mod io;
+mod lookup;
 mod manager;
 mod meet;
 mod messages;

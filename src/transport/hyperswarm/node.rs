@@ -21,6 +21,7 @@ use super::{
     doorman::{self, Doorman},
     failures::{failed, unavailable},
     inner::{Gate, Grant, Hook, Inner},
+    lookup::lookup,
     names::key_section,
     udx::Port,
 };
@@ -105,14 +106,8 @@ impl HyperNode {
     ///
     /// When the DHT cannot be asked.
     pub async fn lookup(&self, topic: Topic) -> Result<Vec<PublicKey>, Error> {
-        let replies = self.0.dht.lookup(*topic.as_bytes()).await;
-        let peers = replies.map_err(failed)?.into_iter();
-        let mut keys: Vec<_> = peers
-            .flat_map(|reply| reply.peers)
-            .map(|peer| PublicKey::from_bytes(peer.public_key))
-            .filter(|key| *key != self.0.key)
-            .take(MAX_FOUND)
-            .collect();
+        let mut keys = lookup(&self.0, *topic.as_bytes()).await?;
+        keys.retain(|key| *key != self.0.key);
         keys.sort();
         keys.dedup();
         Ok(keys)
@@ -146,9 +141,6 @@ impl HyperNode {
         let _ = self.0.dht.destroy().await;
     }
 }
-
-/// How many keys a look-up tells of: as many as the nodes closest to a topic, 20, hold of it, 20 each, and room.
-const MAX_FOUND: usize = 1024;
 
 impl HyperNodeBuilder {
     /// The nodes that are asked first, each `HOST:PORT`. Unless set those of the public DHT; with none it is the first node

@@ -1,17 +1,20 @@
-//! The body of a fuzz target.
+//! Bodies of fuzz targets.
 
 use std::{
+    net::IpAddr,
     pin::Pin,
     task::{Context, Poll, Waker},
 };
 
 use arbitrary::{Result, Unstructured};
+use http::{HeaderName, HeaderValue, Request, StatusCode, Uri, header, uri::Authority};
 use tokio::{
     io::{AsyncRead as _, AsyncWrite as _, ReadBuf, duplex},
     runtime::Runtime,
 };
 
-use super::{decode::Decoder, frame::Side, stream::Stream};
+use super::{decode::Decoder, frame::Side, rules::Rules, stream::Stream, upgrade};
+use crate::Scope;
 
 thread_local! {
     // A stream whose peer has ended has a clock, which never runs here.
@@ -122,6 +125,46 @@ fn payload(side: Side, wire: &[u8]) -> Vec<u8> {
     }
 }
 
+/// Whatever the headers of a request, here a line each: on this machine no WebSocket comes of one that names another, as
+/// somebody else reads the name.
+pub fn openings(data: &[u8]) {
+    let mut request = Request::new(());
+    for line in data.split(|byte| *byte == b'\n') {
+        let colon = line.iter().position(|byte| *byte == b':');
+        let (name, value) = line.split_at(colon.unwrap_or(line.len()));
+        let value = value.get(1..).unwrap_or_default();
+        let header = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value));
+        if let (Ok(name), Ok(value)) = header {
+            request.headers_mut().append(name, value);
+        }
+    }
+    let Ok(answer) = upgrade::answer(&mut request) else {
+        return;
+    };
+    assert_eq!(answer.status(), StatusCode::SWITCHING_PROTOCOLS);
+    let headers = request.headers();
+    if Rules::default().check(headers, Scope::Device).is_err() {
+        return;
+    }
+    let host = headers[header::HOST].to_str().expect("it was read");
+    if let Ok(host) = host.parse::<Authority>() {
+        assert!(is_local(host.host()), "{host}");
+    }
+    for origin in headers.get_all(header::ORIGIN) {
+        let origin = origin.to_str().expect("it was read");
+        if let Ok(origin) = origin.parse::<Uri>() {
+            assert!(origin.host().is_some_and(is_local), "{origin}");
+        }
+    }
+}
+
+fn is_local(host: &str) -> bool {
+    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(ip) => ip.to_canonical().is_loopback(),
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,5 +173,6 @@ mod tests {
     #[test]
     fn what_was_fuzzed_does_no_harm() {
         replay("ws_frames", frames);
+        replay("ws_openings", openings);
     }
 }
