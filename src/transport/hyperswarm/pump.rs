@@ -130,7 +130,7 @@ impl Pump {
 
     /// How much longer a peer may say nothing.
     fn patience(&self, began: Instant) -> Duration {
-        let silent = self.moved.last_read().max(began).elapsed();
+        let silent = self.moved.last_heard().max(began).elapsed();
         self.idle.saturating_sub(silent)
     }
 

@@ -4,7 +4,7 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
@@ -17,6 +17,7 @@ use tokio::{
 };
 
 use super::udx::Stream;
+use crate::lock::lock;
 
 /// The stream below the secret stream.
 ///
@@ -32,7 +33,7 @@ pub(super) struct Raw {
 #[derive(Debug)]
 pub(super) struct Moved {
     began: Instant,
-    last_read: Mutex<Instant>,
+    heard: Arc<Mutex<Instant>>,
     read: AtomicU64,
     written: AtomicU64,
     sync: AtomicBool,
@@ -45,7 +46,7 @@ impl Raw {
     pub(super) fn new(stream: Stream) -> (Self, Arc<Moved>) {
         let moved = Arc::new(Moved {
             began: Instant::now(),
-            last_read: Mutex::new(Instant::now()),
+            heard: stream.heard(),
             read: AtomicU64::new(0),
             written: AtomicU64::new(0),
             sync: AtomicBool::new(false),
@@ -60,12 +61,9 @@ impl Raw {
 }
 
 impl Moved {
-    /// When something came last.
-    pub(super) fn last_read(&self) -> Instant {
-        *self
-            .last_read
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// When the peer gave its last sign of life.
+    pub(super) fn last_heard(&self) -> Instant {
+        *lock(&self.heard)
     }
 
     /// Whether something went both ways, and not just now.
@@ -82,11 +80,6 @@ impl Moved {
 
     fn did_read(&self, count: usize) {
         self.read.fetch_add(count as u64, Ordering::Relaxed);
-        let mut last = self
-            .last_read
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *last = Instant::now();
     }
 }
 

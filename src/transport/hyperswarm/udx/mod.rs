@@ -49,6 +49,7 @@ struct Inner {
     readers: Option<Waker>,
     writers: Vec<Waker>,
     dropped: bool,
+    heard: Arc<Mutex<Instant>>,
 }
 
 impl Stream {
@@ -66,10 +67,16 @@ impl Stream {
                 readers: None,
                 writers: Vec::new(),
                 dropped: false,
+                heard: Arc::new(Mutex::new(Instant::now())),
             }),
             work: Notify::new(),
         });
         Ok((Self(shared.clone()), run(shared, relays, packets)))
+    }
+
+    /// Where it says when a packet came last, an acknowledgement too.
+    pub(super) fn heard(&self) -> Arc<Mutex<Instant>> {
+        lock(&self.0.inner).heard.clone()
     }
 }
 
@@ -154,6 +161,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 impl Inner {
     fn receive(&mut self, packet: &[u8], now: Instant) {
         if let Some(packet) = Packet::decode(packet) {
+            *lock(&self.heard) = now;
             self.state.receive(&packet, now);
         }
     }

@@ -1,7 +1,8 @@
 //! Where the packets of our streams pass.
 //!
-//! A socket of `libudx` hands packets to streams of its own only. Two of those relay for each stream of ours: one on the node's
-//! socket, which peers know, and one on a socket between it and ours, both on the loopback interface.
+//! A socket of `libudx` hands packets to streams of its own only. Three of those relay for each stream of ours: one on the node's
+//! socket, which peers know, and one for each direction on a socket between it and ours, both on the loopback interface. For a
+//! packet one that relays locks itself and then the one to which it relays, so no two may relay to each other.
 
 use crate::lock::lock;
 use std::{
@@ -28,14 +29,13 @@ pub(in super::super) struct Port {
     nowhere: UdxStream,
 }
 
-/// The two streams that relay for one of ours, until this is dropped.
+/// The streams that relay for one of ours, until this is dropped.
 pub(super) struct Relays {
     port: Arc<Port>,
     id: u32,
     /// The number by which packets for the peer go.
     pub(super) out: u32,
-    outer: Arc<UdxStream>,
-    _inner: UdxStream,
+    _streams: (Arc<UdxStream>, [UdxStream; 2]),
 }
 
 /// How many packets wait for a stream before more are dropped, as a network does.
@@ -85,22 +85,26 @@ impl Port {
         udx: &UdxRuntime,
         outer: Arc<UdxStream>,
     ) -> Result<(Relays, mpsc::Receiver<Vec<u8>>), UdxError> {
-        let mut ids = [[0; 4]; 2];
+        let mut ids = [[0; 4]; 3];
         let filled = getrandom::fill(ids.as_flattened_mut());
         filled.map_err(|error| UdxError::Io(io::Error::other(error)))?;
-        let [id, out] = ids.map(u32::from_le_bytes);
-        let inner = udx.create_stream(out).await?;
-        inner.relay_to(&outer)?;
-        inner.connect(&self.between, id, self.at).await?;
-        outer.relay_to(&inner)?;
+        let [id, out, unused] = ids.map(u32::from_le_bytes);
+        let from_us = udx.create_stream(out).await?;
+        from_us.relay_to(&outer)?;
+        from_us.connect(&self.between, id, self.at).await?;
+        // It says where we are, and no packet comes by its number. One that relays sends no heartbeats of its own, which we would
+        // take for the peer's.
+        let to_us = udx.create_stream(unused).await?;
+        to_us.relay_to(&self.nowhere)?;
+        to_us.connect(&self.between, id, self.at).await?;
+        outer.relay_to(&to_us)?;
         let (sender, packets) = mpsc::channel(QUEUE);
         lock(&self.streams).insert(id, sender);
         let relays = Relays {
             port: self.clone(),
             id,
             out,
-            outer,
-            _inner: inner,
+            _streams: (outer, [from_us, to_us]),
         };
         Ok((relays, packets))
     }
@@ -117,7 +121,5 @@ impl Relays {
 impl Drop for Relays {
     fn drop(&mut self) {
         lock(&self.port.streams).remove(&self.id);
-        // The two hold each other, and with them the node's socket, until one of them relays to another.
-        let _ = self.outer.relay_to(&self.port.nowhere);
     }
 }

@@ -6,11 +6,19 @@ use std::{
 };
 
 use fastrand::Rng;
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join_all, select};
 use peeroxide_dht::secret_stream::{SecretStream, SecretStreamError};
-use tokio::{net::UdpSocket, task::JoinSet, time::sleep};
+use tokio::{io::AsyncWriteExt as _, net::UdpSocket, task::JoinSet, time::sleep};
 
-use super::{super::raw::Raw, road::Road, *};
+use super::{
+    super::{
+        io::HyperIo,
+        pump::Pump,
+        raw::{Moved, Raw},
+    },
+    road::Road,
+    *,
+};
 
 const HERE: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 
@@ -59,7 +67,7 @@ async fn connected(
     udx: &UdxRuntime,
     road: Road,
     intact: usize,
-) -> ([SecretStream<Raw>; 2], JoinSet<()>) {
+) -> ([(SecretStream<Raw>, Arc<Moved>); 2], JoinSet<()>) {
     let mut work = JoinSet::new();
     let mut nodes = Vec::new();
     for id in [1, 2] {
@@ -88,12 +96,13 @@ async fn connected(
             let _open = socket;
             std::future::pending().await
         });
-        Raw::new(stream).0
+        Raw::new(stream)
     });
     let (keys, others) = ([1; 32], [2; 32]);
     let mut open = |is_first, tx, rx| {
-        let raw = raws.next().unwrap();
-        SecretStream::from_session(is_first, raw, tx, rx, [3; 64], [4; 32])
+        let (raw, moved) = raws.next().unwrap();
+        let stream = SecretStream::from_session(is_first, raw, tx, rx, [3; 64], [4; 32]);
+        async { Ok::<_, SecretStreamError>((stream.await?, moved)) }
     };
     let (one, other) = (open(true, keys, others), open(false, others, keys));
     drop(raws);
@@ -137,7 +146,7 @@ async fn what_is_delayed_doubled_swapped_and_lost_arrives_whole_each_way_at_once
     let udx = UdxRuntime::new().unwrap();
     let run = async {
         let ([one, other], _work) = connected(&udx, Road::BAD, usize::MAX).await;
-        tokio::join!(talk(one), talk(other))
+        tokio::join!(talk(one.0), talk(other.0))
     };
     let (one, other) = timeout(PATIENCE, run).await.unwrap();
     for (count, end) in [one, other] {
@@ -146,13 +155,65 @@ async fn what_is_delayed_doubled_swapped_and_lost_arrives_whole_each_way_at_once
     }
 }
 
+/// By hand, since a runtime whose threads wait for each other never ends.
+#[test]
+fn packets_that_come_and_go_on_many_threads_at_once_wait_for_no_others() {
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    let runtime = threads.worker_threads(8).enable_all().build().unwrap();
+    let talks = async {
+        let udx = UdxRuntime::new().unwrap();
+        for _ in 0..20 {
+            let ([one, other], _work) = connected(&udx, Road::GOOD, usize::MAX).await;
+            let talks = [one, other].map(|(end, _)| tokio::spawn(talk(end)));
+            for heard in join_all(talks).await {
+                assert_eq!(heard.unwrap().0, MESSAGES);
+            }
+        }
+    };
+    let done = runtime.block_on(async { timeout(PATIENCE, talks).await });
+    runtime.shutdown_background();
+    done.unwrap();
+}
+
+#[tokio::test]
+async fn a_peer_that_only_acknowledges_is_not_silent() {
+    let far = Road {
+        delay: 300,
+        ..Road::GOOD
+    };
+    let udx = UdxRuntime::new().unwrap();
+    let ([(stream, moved), (other, _)], _work) = connected(&udx, far, usize::MAX).await;
+    let (mut io, shared) = HyperIo::new();
+    // Longer than the way there and back, and shorter than all takes with the window that there is at first.
+    let idle = Duration::from_secs(2);
+    let pump = Pump {
+        shared,
+        moved,
+        idle,
+    };
+    let say = async {
+        io.write_all(&[7; 256 * 1024]).await.unwrap();
+        let began = Instant::now();
+        io.shutdown().await.unwrap();
+        assert!(began.elapsed() > idle);
+        drop(io);
+    };
+    let hear = async {
+        let (mut from, mut to) = other.into_split();
+        while from.read().await.unwrap().is_some() {}
+        to.shutdown().await.unwrap();
+    };
+    let all = async { tokio::join!(pump.run(stream), say, hear) };
+    timeout(PATIENCE, all).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_changed_packet_is_an_error_behind_what_came_before() {
     let udx = UdxRuntime::new().unwrap();
     for intact in [0, 50] {
         let run = async {
             let ([one, other], _work) = connected(&udx, Road::GOOD, intact).await;
-            tokio::join!(talk(one), talk(other))
+            tokio::join!(talk(one.0), talk(other.0))
         };
         let (one, other) = timeout(PATIENCE, run).await.unwrap();
         for (count, end) in [one, other] {
