@@ -1,5 +1,6 @@
 //! By channel number. Most of it takes two adapters that reach each other, real ones or those of BlueZ's `btvirt -l2`:
-//! their addresses stand in `MULTISERVER_BLUETOOTH`, with a blank between.
+//! their addresses stand in `MULTISERVER_BLUETOOTH`, with a blank between. `.ci/run nightly` runs it in a virtual machine
+//! that has such (`tests/vm`).
 
 use std::{env, error::Error as _, io};
 

@@ -6,9 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sha2::{Digest as _, Sha256};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, split},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     process::{Child, Command},
     time::{sleep, timeout},
 };
@@ -17,8 +16,7 @@ use tower_multiserver::{
     Connection, ErrorKind, Identity, Shutdown, StackExt as _, net::Net, shs::ShsLayer,
 };
 
-/// Longer than a bad network takes.
-const HANG: Duration = Duration::from_secs(120);
+use crate::lab::{HANG, intact, measured, run};
 
 /// What the cable does to packets in either direction.
 struct Fault;
@@ -43,11 +41,6 @@ impl Fault {
     async fn mend(self) {
         run("nft", &["flush", "table", "inet", "faults"]).await;
     }
-}
-
-async fn run(program: &str, args: &[&str]) {
-    let done = Command::new(program).args(args).status().await;
-    assert!(done.expect("it runs").success(), "{program} {args:?}");
 }
 
 /// The command line program on the far host.
@@ -94,29 +87,6 @@ fn stack() -> impl Fn(Net) -> tower_multiserver::Transformed<Net, ShsLayer> {
 async fn dial(to: &str) -> Connection<impl tower_multiserver::Io> {
     let dialed = stack()(Net::new().dial_timeout(HANG)).dial(to).await;
     dialed.expect("dialed")
-}
-
-/// Sends so many bytes there and back while `meanwhile` happens, and compares.
-async fn intact(connection: Connection<impl tower_multiserver::Io>, count: usize) {
-    let sent: Vec<u8> = (0..count).map(|at| ((at * at) >> 7) as u8).collect();
-    let digest = Sha256::digest(&sent);
-    let (mut reader, mut writer) = split(connection);
-    let send = async {
-        writer.write_all(&sent).await.expect("sent");
-        writer.shutdown().await.expect("ended");
-    };
-    let receive = async {
-        let mut back = Vec::new();
-        reader.read_to_end(&mut back).await.expect("all of it");
-        back
-    };
-    let both = async { tokio::join!(send, receive).1 };
-    let back = timeout(HANG, both).await.expect("no hang");
-    assert_eq!((back.len(), Sha256::digest(&back)), (count, digest));
-}
-
-fn measured(what: &str, time: Duration) {
-    println!("\nmeasured faults\t{what}\t{:.1} s", time.as_secs_f64());
 }
 
 #[tokio::test]
