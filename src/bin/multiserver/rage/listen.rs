@@ -1,9 +1,12 @@
 //! `rage listen`.
 
+use std::pin::pin;
+
 use tokio::{
     sync::mpsc::{self, Receiver, Sender},
     task::JoinSet,
 };
+use tokio_util::sync::CancellationToken;
 use tower_multiserver::{
     Address, PeerId,
     ragep2p::{Host, Sent, Stream},
@@ -48,25 +51,39 @@ pub(crate) async fn run(args: cli::RageListen, report: Report) -> Result<(), Fai
     }
     let messages = Messages::new(&args.stream.name, report);
     let (heard, hear) = mpsc::channel(1);
+    let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     for stream in streams {
-        tasks.spawn(listen_to(stream, args.echo, heard.clone(), report));
+        let (heard, stop) = (heard.clone(), stop.clone());
+        tasks.spawn(listen_to(stream, args.echo, heard, stop, report));
     }
     drop(heard);
+    let mut print = pin!(print(hear, &stop, messages));
     let result = tokio::select! {
-        result = print(hear, messages) => result,
+        result = &mut print => result,
         () = signals.next() => {
             report.note("shutting down");
-            Ok(())
+            stop.cancel();
+            // What was heard, and sent back, is printed still.
+            tokio::select! {
+                result = print => result,
+                () = signals.next() => return Err(Failure::interrupted()),
+            }
         }
     };
     close(&host, &mut signals).await.and(result)
 }
 
 /// Sends back before it is printed, so that a slow reader of stdout makes no difference.
-async fn listen_to(mut stream: Stream, echo: bool, heard: Sender<Heard>, report: Report) {
+async fn listen_to(
+    mut stream: Stream,
+    echo: bool,
+    heard: Sender<Heard>,
+    stop: CancellationToken,
+    report: Report,
+) {
     let peer = stream.peer();
-    while let Some(message) = stream.recv().await {
+    while let Some(Some(message)) = stop.run_until_cancelled(stream.recv()).await {
         if echo && let Ok(Sent::Evicted) = stream.send(message.clone()) {
             report.note(&format!(
                 "an answer to {peer} was dropped, since others wait"
@@ -78,13 +95,21 @@ async fn listen_to(mut stream: Stream, echo: bool, heard: Sender<Heard>, report:
     }
 }
 
-async fn print(mut hear: Receiver<Heard>, mut messages: Messages) -> Result<(), Failure> {
+/// Until nobody listens to a stream any more, which should be after `stop`.
+async fn print(
+    mut hear: Receiver<Heard>,
+    stop: &CancellationToken,
+    mut messages: Messages,
+) -> Result<(), Failure> {
     while let Some((peer, message)) = hear.recv().await {
         if let Err(unwritten) = messages.write(peer, &message).await {
             return unwritten.into_result();
         }
     }
-    Err(node::closed())
+    match stop.is_cancelled() {
+        true => Ok(()),
+        false => Err(node::closed()),
+    }
 }
 
 /// Ends in good order, unless another signal comes.
