@@ -8,13 +8,13 @@ use std::{
     },
 };
 
+use bytes::Bytes;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{Guard, SwarmId, Topic, links::Links, network::Node, roster::Roster};
 use crate::PublicKey;
 use crate::lock::lock;
-use bytes::Bytes;
-use serde_json::Value;
 
 pub(super) struct Home {
     pub(super) key: PublicKey,

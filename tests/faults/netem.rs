@@ -189,18 +189,23 @@ async fn greet(connection: &mut Connection<impl Io>) {
     assert_eq!(&hello, b"hello");
 }
 
+/// A connection over each stack, by its name, over which something has gone both ways.
+async fn greeted(door: &MultiServer) -> Vec<(&'static str, Connection)> {
+    let dials = Far::streams().map(async |(name, to)| {
+        let mut connection = dialed(door, &to).await;
+        greet(&mut connection).await;
+        (name, connection)
+    });
+    join_all(dials).await
+}
+
 #[tokio::test]
 #[ignore = "needs two hosts; `main` runs it there"]
 async fn a_cut_is_noticed_after_90_seconds_of_silence() {
     let far = Far::start().await;
     link(BAD).await;
     let door = far.door(HANG);
-    let connections = join_all(Far::streams().map(async |(name, to)| {
-        let mut connection = dialed(&door, &to).await;
-        greet(&mut connection).await;
-        (name, connection)
-    }));
-    let connections = connections.await;
+    let connections = greeted(&door).await;
     link("loss 100%").await;
     let start = Instant::now();
     join_all(connections.into_iter().map(async |(name, mut connection)| {
@@ -232,12 +237,7 @@ async fn forge() {
 async fn what_no_checksum_can_tell_is_an_error_and_never_delivered() {
     let far = Far::start().await;
     let door = far.door(HANG);
-    let connections = join_all(Far::streams().map(async |(name, to)| {
-        let mut connection = dialed(&door, &to).await;
-        greet(&mut connection).await;
-        (name, connection)
-    }));
-    let connections = connections.await;
+    let connections = greeted(&door).await;
     let (_host, mut stream) = far.rage().await;
     messages(&mut stream, 1).await;
 
