@@ -25,8 +25,7 @@ async fn who_has_proved_nothing_costs_a_few_kibibytes() {
         ("ws://localhost:0~shs", Crowd::Opens, 24 * KIB),
         ("wss://localhost:0~shs", Crowd::Mute, 24 * KIB),
         ("wss://localhost:0~shs", Crowd::Begins, 24 * KIB),
-        // A buffer of HTTP in each direction, and TLS.
-        ("wss://localhost:0~shs", Crowd::Rambles, 28 * KIB),
+        ("wss://localhost:0~shs", Crowd::Rambles, 24 * KIB),
         ("wss://localhost:0~shs", Crowd::Opens, 24 * KIB),
     ] {
         let count = crowd_of(200, 2000);

@@ -14,11 +14,14 @@ use crate::lab::{
 const PLAIN: &str = "GET /page HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 #[tokio::test]
-async fn without_a_fallback_other_requests_are_not_found() {
+async fn without_a_fallback_another_request_is_not_found_and_the_last() {
     let mut server = listen(Ws::new(), "ws://127.0.0.1:0").await;
     let mut client = raw(&address(&server)).await;
-    let (status, _) = beside(&mut server, ask(&mut client, PLAIN)).await;
-    assert_eq!(status, 404);
+    let test = async {
+        assert_eq!(ask(&mut client, PLAIN).await.0, 404);
+        assert_eq!(rest(&mut client).await, b"there is nothing here\n");
+    };
+    beside(&mut server, test).await;
 }
 
 #[tokio::test]
@@ -250,7 +253,8 @@ async fn origins_and_hosts_that_are_allowed_come_in() {
 
 #[tokio::test]
 async fn dropping_the_server_closes_what_is_no_websocket_yet_and_nothing_else() {
-    let mut server = listen(Ws::new(), "ws://127.0.0.1:0").await;
+    let ws = Ws::new().fallback(Router::new());
+    let mut server = listen(ws, "ws://127.0.0.1:0").await;
     let to = address(&server);
     let (mut dialed, mut accepted) = connect(&mut server, &to).await;
     let mut idle = raw(&to).await;

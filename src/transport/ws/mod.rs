@@ -50,6 +50,7 @@ mod frame;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod head;
 mod io;
 mod listen;
 mod request;

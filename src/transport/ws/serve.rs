@@ -39,6 +39,7 @@ use tower_service::Service;
 use super::{
     MAX_HEAD,
     door::{Door, Link},
+    head::first_head,
     upgrade::{self, Refusal},
 };
 use crate::{
@@ -171,7 +172,7 @@ impl Connections {
         };
         let task = match self.site.front.clone() {
             Some(front) => self.tasks.spawn(through(front, stream, requests)),
-            None => self.tasks.spawn(http(stream, requests, ACCEPT_TIMEOUT)),
+            None => self.tasks.spawn(http(stream, requests)),
         };
         self.oldest_first.push_back(Entry { task, host, busy });
     }
@@ -209,8 +210,7 @@ async fn through(front: Arc<dyn Front>, stream: TcpStream, mut requests: Request
     match opened.unwrap_or_else(|late| Err((late, None))) {
         Ok((io, facts)) => {
             requests.link.facts = facts;
-            let left = ACCEPT_TIMEOUT.saturating_sub(since.elapsed());
-            http(io, requests, left).await;
+            http(io, requests).await;
         }
         Err((error, stream)) => {
             requests.site.door.fail(error, requests.link);
@@ -222,20 +222,22 @@ async fn through(front: Arc<dyn Front>, stream: TcpStream, mut requests: Request
 }
 
 /// Serves one connection to its end, or until it is a WebSocket.
-async fn http(io: impl Io, requests: Requests, patience: Duration) {
+async fn http(io: impl Io, requests: Requests) {
+    let deadline = requests.link.since.checked_add(ACCEPT_TIMEOUT);
+    let io = match within(deadline, first_head(io)).await {
+        Ok(io) => io,
+        Err(error) => return failed(&error),
+    };
     let refused = requests.refused.clone();
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(patience)
+        .header_read_timeout(ACCEPT_TIMEOUT)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(io), requests)
         .with_upgrades()
         .await;
     if let Err(error) = served {
-        tracing::debug!(
-            error = &error as &dyn std::error::Error,
-            "HTTP connection failed"
-        );
+        failed(&error);
     }
     // Such a connection is handed over instead of being ended, even if nobody is to have it.
     let refused = lock(&refused).take();
@@ -244,6 +246,10 @@ async fn http(io: impl Io, requests: Requests, patience: Duration) {
     {
         hang_up(TokioIo::new(connection)).await;
     }
+}
+
+fn failed(error: &(dyn std::error::Error + 'static)) {
+    tracing::debug!(error, "HTTP connection failed");
 }
 
 /// The requests of one connection.
@@ -297,7 +303,8 @@ impl Requests {
             }
             (answer.unwrap_or_else(Response::from), None)
         } else {
-            let refusal = Refusal::new(StatusCode::NOT_FOUND, "there is nothing here");
+            // Nothing else is here either, so nobody keeps what HTTP has taken for the first request.
+            let refusal = Refusal::new(StatusCode::NOT_FOUND, "there is nothing here").last();
             let fallback = site.fallback.as_ref().map(Fallback::service);
             (refusal.into(), fallback)
         };
