@@ -46,6 +46,7 @@
 mod decode;
 mod dial;
 mod door;
+mod fallback;
 mod frame;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]

@@ -22,7 +22,6 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Extensions, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1, upgrade::OnUpgrade};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -30,15 +29,12 @@ use tokio::{
     task::{AbortHandle, JoinSet},
     time::Instant,
 };
-use tower::{ServiceExt as _, util::BoxCloneService};
-use tower_multiserver_core::{
-    ACCEPT_TIMEOUT, BoxError, BoxIo, Error, Io, LocalAddr, PeerAddr, Scope, one_host, within,
-};
-use tower_service::Service;
+use tower_multiserver_core::{ACCEPT_TIMEOUT, BoxError, BoxIo, Error, Io, one_host, within};
 
 use super::{
     MAX_HEAD,
     door::{Door, Link},
+    fallback::{AnyBody, Fallback, any_body},
     head::first_head,
     upgrade::{self, Refusal},
 };
@@ -46,42 +42,6 @@ use crate::{
     lock::lock,
     transport::{external::External, linger::hang_up, tcp},
 };
-
-/// What answers the requests that want no WebSocket.
-#[derive(Clone)]
-pub(super) struct Fallback(Arc<Mutex<Boxed>>);
-
-type Boxed = BoxCloneService<Request<Incoming>, Response<AnyBody>, BoxError>;
-type AnyBody = UnsyncBoxBody<Bytes, BoxError>;
-
-impl Fallback {
-    pub(super) fn new<S, B>(service: S) -> Self
-    where
-        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-        S::Error: Into<BoxError>,
-        S::Future: Send,
-        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
-    {
-        let service = service.map_response(|response: Response<B>| response.map(any_body));
-        Self(Arc::new(Mutex::new(
-            service.map_err(Into::into).boxed_clone(),
-        )))
-    }
-
-    fn service(&self) -> Boxed {
-        lock(&self.0).clone()
-    }
-}
-
-impl fmt::Debug for Fallback {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fallback").finish_non_exhaustive()
-    }
-}
-
-fn any_body(body: impl Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static) -> AnyBody {
-    body.map_err(Into::into).boxed_unsync()
-}
 
 /// What stands before HTTP: a handshake of each new connection, which gives facts.
 pub(super) trait Front: fmt::Debug + Send + Sync {
@@ -305,34 +265,14 @@ impl Requests {
         } else {
             // Nothing else is here either, so nobody keeps what HTTP has taken for the first request.
             let refusal = Refusal::new(StatusCode::NOT_FOUND, "there is nothing here").last();
-            let fallback = site.fallback.as_ref().map(Fallback::service);
+            let fallback = site.fallback.clone();
             (refusal.into(), fallback)
         };
         async move {
             match fallback {
-                Some(service) => fall_back(service, request, link).await,
+                Some(fallback) => fallback.answer(request, link).await,
                 None => answer.map(any_body),
             }
-        }
-    }
-}
-
-async fn fall_back(
-    service: Boxed,
-    mut request: Request<Incoming>,
-    link: Link,
-) -> Response<AnyBody> {
-    let extensions = request.extensions_mut();
-    extensions.extend(link.facts);
-    extensions.insert::<Scope>(link.scope);
-    link.peer.map(|addr| extensions.insert(PeerAddr(addr)));
-    link.local.map(|addr| extensions.insert(LocalAddr(addr)));
-    match service.oneshot(request).await {
-        Ok(response) => response,
-        Err(error) => {
-            tracing::debug!(error = &*error, "the fallback service failed");
-            let status = StatusCode::INTERNAL_SERVER_ERROR;
-            Response::from(Refusal::new(status, "something went wrong")).map(any_body)
         }
     }
 }

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use tower_multiserver_core::{BoxError, DIAL_TIMEOUT, Scope, Section};
 use tower_service::Service;
 
-use super::{WsService, rules::Rules, serve::Fallback};
+use super::{WsService, fallback::Fallback, rules::Rules};
 use crate::transport::external::External;
 
 /// The WebSocket transport, for both ends.
