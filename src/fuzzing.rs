@@ -10,6 +10,8 @@ pub use crate::peer_socket::fuzzing as peer_socket;
 pub use crate::ragep2p::fuzzing as ragep2p;
 #[cfg(feature = "ssb")]
 pub use crate::ssb::fuzzing as ssb;
+#[cfg(all(feature = "bluetooth", target_os = "linux"))]
+pub use crate::transport::bluetooth::fuzzing as bluetooth;
 #[cfg(feature = "hyperswarm")]
 pub use crate::transport::hyperswarm::fuzzing as hyperswarm;
 #[cfg(feature = "onion")]
@@ -18,3 +20,5 @@ pub use crate::transport::onion::fuzzing as onion;
 pub use crate::transport::rn_channel::fuzzing as rn_channel;
 #[cfg(feature = "ws")]
 pub use crate::transport::ws::fuzzing as ws;
+#[cfg(feature = "wss")]
+pub use crate::transport::ws::wss::fuzzing as wss;

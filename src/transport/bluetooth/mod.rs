@@ -50,6 +50,9 @@
 mod device_address;
 mod error;
 mod facts;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod io;
 #[cfg(feature = "bluetooth-profiles")]
 pub mod profile;

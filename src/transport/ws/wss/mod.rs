@@ -54,6 +54,9 @@ mod certificate;
 mod error;
 mod fact;
 mod front;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod io;
 mod pin;
 mod service;

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, BASE64_NOPAD};
 use rustls::{
     CertificateError, DigitallySignedStruct, Error as TlsError, OtherError, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -25,6 +25,9 @@ use super::certificate::{Unusable, certificates};
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pin([u8; 32]);
+
+/// Of the base64, `=` included.
+const DIGITS: usize = 44;
 
 impl Pin {
     /// That of the first certificate in a PEM text.
@@ -61,13 +64,15 @@ impl FromStr for Pin {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let base64 = text.strip_prefix("sha256/").unwrap_or(text);
-        // A slash is a digit of base64 too.
-        let base64 = match base64.len() {
-            45 => base64.strip_prefix('/').unwrap_or(base64),
-            _ => base64,
+        // Told by the length: digits of base64 may look like what stands before them.
+        let start = text.len().checked_sub(DIGITS);
+        let hash = match start.and_then(|start| text.split_at_checked(start)) {
+            // `BASE64` would take padding in the midst of them too.
+            Some(("" | "sha256/" | "sha256//", base64)) => base64
+                .strip_suffix('=')
+                .and_then(|digits| BASE64_NOPAD.decode(digits.as_bytes()).ok()),
+            _ => None,
         };
-        let hash = BASE64.decode(base64.as_bytes()).ok();
         let hash = hash.and_then(|hash| hash.try_into().ok());
         hash.map(Self).ok_or_else(|| {
             let reason = "a pin is the base64 of 32 bytes";
@@ -176,15 +181,33 @@ mod tests {
 
     #[test]
     fn a_pin_reads_what_it_prints_and_the_forms_of_others() {
+        let like_a_prefix = BASE64.decode(b"sha256//sha256//sha256//sha256//sha256//shA=");
+        let like_a_prefix = like_a_prefix.expect("base64").try_into().expect("32 bytes");
         // All but one of its digits are slashes.
-        for pin in [Pin([0xff; 32]), Pin(*b"0123456789abcdef0123456789abcdef")] {
+        for pin in [
+            Pin([0xff; 32]),
+            Pin(*b"0123456789abcdef0123456789abcdef"),
+            Pin(like_a_prefix),
+        ] {
             let text = pin.to_string();
             let base64 = &text["sha256/".len()..];
             for text in [&text, base64, &format!("sha256//{base64}")] {
                 assert_eq!(text.parse::<Pin>().expect(text), pin);
             }
         }
-        for text in ["", "sha256/", "sha256/AAAA", "sha1/AAAA", "ä"] {
+        let digits = "A".repeat(43);
+        for text in [
+            "",
+            "sha256/",
+            "sha256/AAAA",
+            "sha1/AAAA",
+            "ä",
+            &format!("/{digits}="),
+            &format!("sha1/{digits}="),
+            &format!("sha256/{digits}A"),
+            &format!("{}={}", &digits[..7], &digits[7..]),
+            &format!("ä{}=", &digits[..42]),
+        ] {
             let error = text.parse::<Pin>().expect_err(text);
             assert_eq!(error.kind(), ErrorKind::InvalidAddress);
         }
