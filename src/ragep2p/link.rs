@@ -305,4 +305,6 @@ impl Reader<'_> {
 }
 
 #[cfg(test)]
+mod seeds;
+#[cfg(test)]
 mod tests;
