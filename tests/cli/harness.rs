@@ -141,6 +141,12 @@ impl Program {
         (child, told)
     }
 
+    /// Waits for the end, and reads nothing before.
+    pub(crate) async fn exit(&mut self) -> Option<i32> {
+        let status = timeout(HANG, self.child.wait()).await.expect("a hang");
+        status.expect("it ended").code()
+    }
+
     /// Ends stdin, then waits for the end.
     pub(crate) async fn end(mut self) -> Ended {
         self.end_input();
