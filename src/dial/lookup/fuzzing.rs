@@ -20,6 +20,10 @@ pub fn records(data: &[u8]) {
     assert!(addresses.iter().flatten().count() <= MAX_RECORDS * MAX_OF_RECORD);
 
     let name = String::from_utf8_lossy(data).parse::<Name>().ok();
+    if let Some(name) = &name {
+        // No name becomes a key.
+        assert_eq!(name.to_string().parse().ok().as_ref(), Some(name));
+    }
     if let Some(name) = name.as_ref().and_then(Name::text).and_then(domain) {
         let labels = name.strip_suffix('.').expect("it is a whole one");
         assert!(

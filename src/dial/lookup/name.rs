@@ -7,7 +7,8 @@ use tower_multiserver_core::{Error, ErrorKind, FromSection, MultiAddress, Public
 /// The name or the public key of a peer: the request of a look-up.
 ///
 /// As text a key is the base64 of its 32 bytes or `@BASE64.ed25519`. Any other text is a name, without regard to ASCII
-/// capitals, of at most 253 bytes and without control characters.
+/// capitals, of at most 253 bytes and without control characters. What looks like a key and is none, such as one with a
+/// wrong last digit, is neither: nobody has to prove anything for a name.
 ///
 /// ```
 /// use tower_multiserver::dial::lookup::Name;
@@ -61,12 +62,31 @@ impl FromStr for Name {
         if let Ok(key) = text.parse() {
             return Ok(Self(Kind::Key(key)));
         }
+        if is_like_a_key(text) {
+            let reason = "it looks like a public key, and is none";
+            return Err(Error::new(ErrorKind::InvalidAddress, reason));
+        }
         if text.is_empty() || text.len() > MAX_LEN || text.contains(char::is_control) {
             let reason = "a name to look up has 1 to 253 bytes and no control characters";
             return Err(Error::new(ErrorKind::InvalidAddress, reason));
         }
         Ok(Self(Kind::Text(text.to_ascii_lowercase())))
     }
+}
+
+/// Whether it would be a key, or become one in small letters, with other digits.
+fn is_like_a_key(text: &str) -> bool {
+    const DIGITS: usize = 43;
+    const SUFFIX: &str = ".ed25519";
+
+    let id = text.strip_prefix('@').and_then(|id| {
+        let (id, suffix) = id.split_at_checked(id.len().checked_sub(SUFFIX.len())?)?;
+        suffix.eq_ignore_ascii_case(SUFFIX).then_some(id)
+    });
+    let digits = id.unwrap_or(text);
+    let digits = digits.strip_suffix('=').unwrap_or(digits);
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    digits.len() == DIGITS && digits.bytes().all(is_digit)
 }
 
 impl FromSection for Name {
@@ -103,6 +123,8 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -128,5 +150,45 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::InvalidAddress);
         }
         assert!("a".repeat(253).parse::<Name>().is_ok());
+    }
+
+    #[test]
+    fn what_looks_like_a_key_and_is_none_is_no_name() {
+        // In small letters it would be another's.
+        let capitals = format!("{}C", "A".repeat(42));
+        assert!(capitals.to_ascii_lowercase().parse::<PublicKey>().is_ok());
+        for text in [
+            &*capitals,
+            &format!("{capitals}="),
+            &format!("@{capitals}=.ed25519"),
+            &format!("@{capitals}.ed25519"),
+            &format!("@{}A=.ED25519", &capitals[1..]),
+            &format!("{}B", &capitals[1..]),
+        ] {
+            let error = text.parse::<Name>().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidAddress, "{text}");
+        }
+        for text in [
+            &capitals[1..],
+            &format!("{capitals}A"),
+            &format!("{capitals}=="),
+            &format!("@{capitals}"),
+            &format!("{}.a", &capitals[2..]),
+            "@.ed25519",
+            "@é.ed2551",
+        ] {
+            assert!(text.parse::<Name>().is_ok(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_reads_as_a_key(
+            text in prop_oneof!["@?[a-zA-Z0-9+/]{42,44}=?(\\.ed25519|\\.ED25519)?", any::<String>()],
+        ) {
+            if let Ok(name) = text.parse::<Name>() {
+                prop_assert_eq!(name.to_string().parse::<Name>().unwrap(), name);
+            }
+        }
     }
 }
