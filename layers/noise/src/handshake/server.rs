@@ -59,6 +59,9 @@ impl Server {
 impl ServerAuth {
     /// Takes the client's proof.
     ///
+    /// How long that takes tells which part of a wrong one is wrong, since the second can be opened only after the first.
+    /// Its sender knows that anyway.
+    ///
     /// # Errors
     ///
     /// [`BadAuth`](HandshakeError::BadAuth): send nothing more.
