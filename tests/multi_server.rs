@@ -93,6 +93,20 @@ async fn a_long_list_from_outside_is_walked_without_a_long_error() {
     assert!(source.len() < 10_000, "{} bytes", source.len());
 }
 
+#[tokio::test]
+async fn the_one_good_address_behind_a_hundred_thousand_others_is_dialed() {
+    let server = multi("bob").listen("net:127.0.0.1:0~shs").await;
+    let mut server = server.expect("listening");
+    let good = server.addresses(Scope::Device).expect("an address");
+    let to = format!("{}{good}", "fake:address;".repeat(100_000));
+    let (dialed, accepted) = tokio::join!(multi("alice").dial(&*to), server.next());
+    assert_eq!(
+        MultiAddress::from(dialed.expect("dialed").info().address().clone()),
+        good
+    );
+    accepted.expect("one").expect("accepted");
+}
+
 /// An address never talks a client out of its encryption, nor into plaintext that another stack would speak.
 #[tokio::test]
 async fn sections_left_over_or_missing_are_never_dialed() {
@@ -115,6 +129,28 @@ async fn sections_left_over_or_missing_are_never_dialed() {
     }
     let nobody = timeout(Duration::ZERO, listener.accept()).await;
     assert!(nobody.is_err(), "somebody connected");
+}
+
+/// And no server is opened in the clear, or as somebody else, because of what an address says or leaves out.
+#[tokio::test]
+async fn sections_left_over_or_missing_are_never_listened_on() {
+    let (alice, key) = (identity("alice").public_key(), identity("bob").public_key());
+    let encrypted = MultiServer::new().stack(shs("alice").layer(Net::new()));
+    let plain = MultiServer::new().stack(NoauthLayer::new(alice).layer(Net::new()));
+    for (multi, at) in [
+        (&encrypted, "net:127.0.0.1:0".to_owned()),
+        (&encrypted, "net:127.0.0.1:0~noauth".to_owned()),
+        (&encrypted, "net:127.0.0.1:0~shs~noauth".to_owned()),
+        (&encrypted, "net:127.0.0.1:0~noauth~shs".to_owned()),
+        (&encrypted, format!("net:127.0.0.1:0~shs:{key}")),
+        (&encrypted, "shs".to_owned()),
+        (&plain, "net:127.0.0.1:0~shs".to_owned()),
+        (&plain, format!("net:127.0.0.1:0~shs:{alice}")),
+        (&plain, "net:127.0.0.1:0".to_owned()),
+    ] {
+        let error = multi.listen(&*at).await.expect_err(&at);
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{at}");
+    }
 }
 
 #[tokio::test]
