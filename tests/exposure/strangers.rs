@@ -9,10 +9,15 @@ use tokio::{
 };
 use tower::Layer as _;
 use tower_multiserver::{
-    MultiServer, Scope, knock::KnockLayer, mtls::MtlsLayer, net::Net, noise::NoiseLayer,
+    ErrorKind, Listening, MultiServer,
+    knock::{self, KnockLayer},
+    mtls::MtlsLayer,
+    net::Net,
+    noise::{self, NoiseLayer},
+    shs,
 };
 
-use crate::support::{HANG, app_key, identity, shs};
+use crate::support::{HANG, app_key, identity};
 
 /// What scanners and lost clients of other networks say.
 const GREETINGS: [&[u8]; 7] = [
@@ -26,27 +31,29 @@ const GREETINGS: [&[u8]; 7] = [
     &[0; 4096],
 ];
 
-fn server() -> MultiServer {
-    let noise = NoiseLayer::new(identity("bob")).app_key(app_key());
-    let mtls = MtlsLayer::new(identity("bob"));
+fn peer(name: &str) -> MultiServer {
+    let noise = NoiseLayer::new(identity(name)).app_key(app_key());
+    let mtls = MtlsLayer::new(identity(name));
     MultiServer::new()
-        .stack(shs("bob").layer(Net::new()))
+        .stack(crate::support::shs(name).layer(Net::new()))
         .stack(noise.layer(Net::new()))
-        .stack(mtls.layer(KnockLayer::new(identity("bob")).layer(Net::new())))
-        .handshake_timeout(Duration::from_millis(200))
+        .stack(mtls.layer(KnockLayer::new(identity(name)).layer(Net::new())))
+}
+
+/// A server of that stack, with so much patience, and the place of its socket.
+async fn listening(stack: &str, patience: Duration) -> (Listening, String) {
+    let server = peer("bob").handshake_timeout(patience);
+    let at = format!("net:127.0.0.1:0~{stack}");
+    let server = server.listen(at.as_str()).await.expect("listening");
+    let to = server.all_addresses()[0].1.transport().to_string();
+    (server, to.trim_start_matches("net:").to_owned())
 }
 
 #[tokio::test]
 async fn another_protocol_gets_no_byte_and_is_closed_by_the_deadline() {
     let mut tried = 0;
     for stack in ["shs", "noise", "knock~mtls"] {
-        let mut server = server()
-            .listen(format!("net:127.0.0.1:0~{stack}").as_str())
-            .await
-            .expect("listening");
-        let to = server.addresses(Scope::Device).expect("an address");
-        let to = to.iter().next().expect("one").sections()[0].to_string();
-        let to = to.trim_start_matches("net:").to_owned();
+        let (mut server, to) = listening(stack, Duration::from_millis(200)).await;
         for greeting in GREETINGS {
             let scan = async {
                 let mut socket = TcpStream::connect(&to).await.expect("connected");
@@ -64,4 +71,50 @@ async fn another_protocol_gets_no_byte_and_is_closed_by_the_deadline() {
         }
     }
     println!("measured exposure\tother protocols\t{tried} greetings, 0 bytes in answer");
+}
+
+/// What a peer of ours says first.
+fn first_words(stack: &str) -> Vec<u8> {
+    let (mallory, bob) = (identity("mallory"), identity("bob").public_key());
+    match stack {
+        "shs" => shs::handshake::Client::new(&app_key(), &mallory, bob)
+            .expect("a hello")
+            .1
+            .to_vec(),
+        "noise" => noise::handshake::Client::new(&app_key(), &mallory, bob)
+            .expect("a hello")
+            .1
+            .to_vec(),
+        _ => knock::message::write(&mallory, bob.into())
+            .expect("a knock")
+            .to_vec(),
+    }
+}
+
+/// Whoever begins like a peer of ours and then tears the connection apart is noticed at once, and takes nobody with it.
+#[tokio::test]
+async fn a_reset_amid_the_handshake_is_a_failed_handshake_and_no_more() {
+    for stack in ["shs", "noise", "knock~mtls"] {
+        let (mut server, to) = listening(stack, 2 * HANG).await;
+        let words = first_words(stack);
+        for count in [0, 1, words.len() - 1, words.len()] {
+            let reset = async {
+                let mut socket = TcpStream::connect(&to).await.expect("connected");
+                socket.write_all(&words[..count]).await.expect("sent");
+                if count == words.len() && stack != "knock~mtls" {
+                    socket.readable().await.expect("an answer");
+                }
+                socket.set_zero_linger().expect("an option");
+            };
+            let both = async { tokio::join!(server.next(), reset) };
+            let (accepted, ()) = timeout(HANG, both).await.expect("noticed");
+            let error = accepted.expect("one").expect_err("a reset");
+            assert_eq!(error.kind(), ErrorKind::Handshake, "{stack}, {count} bytes");
+        }
+        let good = server.all_addresses()[0].1.clone();
+        let client = peer("alice");
+        let (dialed, accepted) = tokio::join!(client.dial(good), server.next());
+        dialed.expect("dialed");
+        accepted.expect("one").expect("accepted");
+    }
 }

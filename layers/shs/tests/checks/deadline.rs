@@ -7,8 +7,11 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tower_layer::Layer;
-use tower_multiserver_core::{Accept, Address, BoxError, ErrorKind, Peer};
-use tower_multiserver_shs::{ShsLayer, handshake::HandshakeError};
+use tower_multiserver_core::{Accept, Address, AppKey, BoxError, ErrorKind, Peer};
+use tower_multiserver_shs::{
+    ShsLayer,
+    handshake::{AUTH, Client, HELLO, HandshakeError},
+};
 use tower_service::Service;
 
 use crate::support::*;
@@ -52,6 +55,36 @@ async fn a_slow_peer_is_cut_off_at_the_deadline() {
     let (kind, elapsed) = dribbled(Duration::from_millis(10)).await;
     assert_eq!(kind, ErrorKind::Handshake);
     assert_about(elapsed, Duration::from_millis(640));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_falls_silent_anywhere_is_cut_off_at_the_deadline() {
+    let bob = identity();
+    let key = bob.public_key();
+    for said in [0, 1, HELLO - 1, HELLO, HELLO + 1, HELLO + AUTH - 1] {
+        let (mut near, raw) = tokio::io::duplex(1000);
+        let start = Instant::now();
+        let deadline = Some(start + DEADLINE);
+        let mut stack = ShsLayer::new(bob.clone()).layer(Pipes::new());
+        let accept = stack.call(Accept { raw, deadline });
+        let talk = async {
+            let (client, hello) = Client::new(&AppKey::SSB, &identity(), key).unwrap();
+            near.write_all(&hello[..said.min(HELLO)]).await.unwrap();
+            let mut answer = [0; HELLO];
+            if said >= HELLO {
+                near.read_exact(&mut answer).await.unwrap();
+                let (_, auth) = client.receive_hello(&answer).unwrap();
+                near.write_all(&auth[..said - HELLO]).await.unwrap();
+            }
+            let mut more = Vec::new();
+            near.read_to_end(&mut more).await.unwrap();
+            more
+        };
+        let (accepted, more) = tokio::join!(accept, talk);
+        assert_eq!(accepted.unwrap_err().kind(), ErrorKind::Timeout, "{said}");
+        assert_about(start.elapsed(), DEADLINE);
+        assert!(more.is_empty(), "{said}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -108,9 +108,20 @@ async fn a_hello_of_small_order_gets_no_byte_and_harms_nobody() {
             bad.name
         );
     }
+    // A hundred of them at once.
+    let mut crowd = tokio::task::JoinSet::new();
+    for bad in own.msg1_bad.iter().cycle().take(100) {
+        let (layer, said) = (layer.clone(), hex::decode(&bad.msg1).unwrap());
+        crowd.spawn(async move { answer(layer, &said).await });
+    }
     let client = ShsLayer::new(identity()).app_key(own.honest.app_key());
     let (client, server) = meet(client, layer, to(&own.honest.server())).await;
     assert!(client.is_ok() && server.is_ok());
+    while let Some(answered) = crowd.join_next().await {
+        let (heard, upgraded) = answered.unwrap();
+        assert!(heard.is_empty());
+        assert_eq!(cause(&upgraded), Some(HandshakeError::BadHello));
+    }
 }
 
 #[tokio::test]
