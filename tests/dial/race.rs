@@ -82,6 +82,13 @@ async fn so_many_are_under_way_at_once_and_no_more() {
         "{:?}",
         lab.log()
     );
+
+    // Unless it is set.
+    let lab = Lab::new();
+    let dialer = RaceLayer::new().timeout(HANG).layer(lab.dialer());
+    let to = vec!["net:a~never"; 1000].join(";");
+    dialer.dial(to).await.expect_err("nobody");
+    assert_eq!(lab.dialed().len(), 8);
 }
 
 #[tokio::test(start_paused = true)]

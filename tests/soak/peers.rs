@@ -79,6 +79,6 @@ async fn many_idle_peers_cost_little_memory_and_no_time_and_go_at_once() {
     );
     assert!(each <= 6 * KIB, "{each} bytes for each");
     assert!(alone <= 4.0, "{alone:.2} times as long");
-    assert!(ticks <= 5, "{ticks} hundredths of a second");
-    assert!(gone < HANG / 2, "{gone:?}");
+    assert!(ticks <= 1, "{ticks} hundredths of a second");
+    assert!(gone < Duration::from_secs(5), "{gone:?}");
 }

@@ -189,3 +189,52 @@ impl<A> fmt::Debug for NoiseLayer<A> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tower_multiserver_core::AppKey;
+
+    use crate::{
+        handshake::{AUTH, HELLO},
+        transport::OVERHEAD,
+    };
+
+    use super::*;
+
+    /// A client may speak before the server has let it in, and some bytes may come together.
+    #[tokio::test]
+    async fn bytes_behind_a_proof_belong_to_the_stream() {
+        let bob = Identity::generate().unwrap();
+        for cut in 0..AUTH + OVERHEAD + 5 + OVERHEAD {
+            let (mut near, far) = tokio::io::duplex(1000);
+            let alice = Identity::generate().unwrap();
+            let (client, hello) = Client::new(&AppKey::SSB, &alice, bob.public_key()).unwrap();
+            let talk = async {
+                near.write_all(&hello).await.unwrap();
+                let mut hello = [0; HELLO];
+                near.read_exact(&mut hello).await.unwrap();
+                let (client, auth) = client.receive_hello(&hello).unwrap();
+                let mut sealer = Sealer::new(client.outcome.sending);
+                let mut said = auth.to_vec();
+                said.extend([0; OVERHEAD + 5]);
+                sealer.seal(b"hello", &mut said[AUTH..]);
+                said.extend(sealer.goodbye());
+                let (first, second) = said.split_at(cut);
+                near.write_all(first).await.unwrap();
+                tokio::task::yield_now().await;
+                near.write_all(second).await.unwrap();
+            };
+            let listen = async {
+                let connection = Connection::new(far, Section::new("pipe"));
+                let layer = NoiseLayer::new(bob.clone());
+                let mut heard = Vec::new();
+                let mut accepted = layer.upgrade(connection, Role::Accept).await.unwrap();
+                accepted.read_to_end(&mut heard).await.unwrap();
+                heard
+            };
+            let ((), heard) = tokio::join!(talk, listen);
+            assert_eq!(heard, b"hello", "cut at {cut}");
+        }
+    }
+}

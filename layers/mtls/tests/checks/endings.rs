@@ -101,6 +101,26 @@ async fn a_cut_in_a_record_is_a_cut_too_and_a_changed_byte_a_violation() {
 }
 
 #[tokio::test]
+async fn nothing_is_heard_behind_a_close_notify() {
+    let (mut client, mut server) = dialed(|pipe| pipe).await;
+    server.write_all(b"hello").await.unwrap();
+    let (io, tls) = server.get_mut();
+    tls.send_close_notify();
+    let mut said = Vec::new();
+    while tls.wants_write() {
+        tls.write_tls(&mut said).unwrap();
+    }
+    said.extend([7; 5000]);
+    io.write_all(&said).await.unwrap();
+    let mut heard = Vec::new();
+    client.read_to_end(&mut heard).await.unwrap();
+    assert_eq!(heard, b"hello");
+    for _ in 0..3 {
+        assert_eq!(client.read(&mut [0; 9]).await.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
 async fn an_empty_read_is_no_end() {
     let (mut client, mut server) = connected().await;
     assert_eq!(in_time(client.read(&mut [])).await.unwrap(), 0);

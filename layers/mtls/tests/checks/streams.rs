@@ -65,6 +65,21 @@ async fn a_handshake_goes_through_a_narrow_pipe() {
     assert_eq!(&buf, b"hello");
 }
 
+#[tokio::test]
+async fn a_peer_that_reads_nothing_stops_us_after_64_kib() {
+    let (mut client, _server) = connected().await;
+    let mut taken = 0;
+    let mut write = tokio_test::task::spawn(async {
+        loop {
+            taken += client.write(&[7; 10_000]).await.unwrap();
+        }
+    });
+    tokio_test::assert_pending!(write.poll());
+    drop(write);
+    // And what the pipe has room for.
+    assert!(taken < 70_000, "{taken}");
+}
+
 /// Cuts the first record into records of one byte.
 struct Crumbled {
     io: DuplexStream,

@@ -19,7 +19,7 @@ pub struct Client {
 /// A client that has made its proof.
 #[derive(Debug)]
 pub struct ClientAuth {
-    outcome: Outcome,
+    pub(crate) outcome: Outcome,
 }
 
 impl Client {

@@ -159,29 +159,26 @@ fn good_streams_are_sealed_byte_for_byte_and_opened() {
 #[test]
 fn bad_streams_end_in_an_error_behind_what_was_good() {
     let streams = streams();
+    let good = bytes(&streams.truncate_plain.concat());
     for bad in &streams.bad {
         let mut opener = Opener::new(key(&streams.bad_key, &streams.bad_nonce));
         let (text, end) = opened(&mut opener, &bytes(&bad.stream));
-        // How many frames come out first, and how it ends.
-        let (frames, expected) = match bad.name.as_str() {
+        // How much comes out first, and how it ends.
+        let (length, expected) = match bad.name.as_str() {
             "body length 4097, correctly sealed" | "body length 65535, header only" => {
                 (0, Err(BoxStreamError::TooLong))
             }
             // Our choice: an empty frame is passed over.
             "body length 0 with a valid non-zero mac" => (1, Err(BoxStreamError::Truncated)),
             "length 0, mac all zero = goodbye, then more bytes" => (0, Ok(())),
-            "frame repeated" | "frame dropped" => (1, Err(BoxStreamError::Forged)),
-            "end of transport with no goodbye" => (2, Err(BoxStreamError::Truncated)),
+            "frame repeated" | "frame dropped" => (40, Err(BoxStreamError::Forged)),
+            "end of transport with no goodbye" => (43, Err(BoxStreamError::Truncated)),
             _ => (0, Err(BoxStreamError::Forged)),
         };
         assert_eq!(end, expected, "{}: {}", bad.name, bad.expect);
-        assert_eq!(
-            text.is_empty(),
-            frames == 0,
-            "{}: {} bytes",
-            bad.name,
-            text.len()
-        );
+        assert_eq!(text.len(), length, "{}", bad.name);
+        // All of them begin as the stream that is to be cut does.
+        assert!(good.starts_with(&text) || length == 1, "{}", bad.name);
     }
 }
 

@@ -17,8 +17,8 @@ pub struct Server {
 
 /// A server that has made its hello.
 pub struct ServerAuth {
-    secrets: Box<Secrets>,
-    identity: Identity,
+    pub(super) secrets: Box<Secrets>,
+    pub(super) identity: Identity,
 }
 
 /// A server that knows its client, and has not told it so.
