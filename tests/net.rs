@@ -108,6 +108,22 @@ async fn all_addresses_of_a_name_are_tried() {
     assert_eq!(peer, (Ipv4Addr::LOCALHOST, port).into());
 }
 
+/// A full queue takes no more, and says nothing.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_dial_that_nobody_answers_ends_at_its_deadline() {
+    let server = tokio::net::TcpSocket::new_v4().expect("a socket");
+    server.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("bound");
+    let server = server.listen(0).expect("listening");
+    let to = server.local_addr().expect("an address");
+    let _first = TcpStream::connect(to).await.expect("room for one");
+    let net = Net::new().dial_timeout(Duration::from_millis(100));
+    let dial = timeout(HANG, net.dial(format!("net:{to}")));
+    let error = dial.await.expect("no hang").expect_err("no room");
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert_eq!(error.address(), Some(&address(&format!("net:{to}"))));
+}
+
 #[tokio::test]
 async fn a_name_that_does_not_exist_is_an_error_of_the_transport() {
     let error = Net::new().dial("net:host.invalid:1").await;

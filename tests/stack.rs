@@ -3,20 +3,21 @@
 mod support;
 
 use std::{
-    future::pending,
+    future::{pending, ready},
     io,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
 };
 
+use futures_util::{FutureExt as _, TryFutureExt as _, future::BoxFuture};
 use support::{HANG, address, closed_port, echo, identity, round_trip, shs};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
     net::{TcpListener, TcpStream},
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tokio_util::io::{InspectReader, InspectWriter};
 use tower::{
@@ -360,6 +361,31 @@ async fn any_make_connection_is_a_transport_and_counts_as_public() {
     let listen = transport.oneshot(Listen(address("tcp:x")));
     let error = listen.await.expect_err("it only dials");
     assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_make_connection_is_given_up_at_the_deadline_of_its_dial() {
+    let patience = Duration::from_secs(3);
+    let given_up = async |dial: BoxFuture<'static, Result<(), Error>>| {
+        let start = Instant::now();
+        let error = timeout(HANG, dial).await.expect("no hang");
+        let error = error.expect_err("nobody answers");
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        assert_eq!(start.elapsed(), patience);
+    };
+    let never = tower::service_fn(|Name(_)| pending::<io::Result<DuplexStream>>());
+    let pipe = Transport::<_, Name>::new("pipe", never).dial_timeout(patience);
+    given_up(pipe.dial("pipe:x").map_ok(drop).boxed()).await;
+
+    // It connects, and the peer of the layer above is mute.
+    let (ours, _theirs) = duplex(1000);
+    let ours = Arc::new(Mutex::new(Some(ours)));
+    let once = tower::service_fn(move |Name(_)| {
+        ready(ours.lock().expect("no panic").take().ok_or("only once"))
+    });
+    let pipe = Transport::<_, Name>::new("pipe", once).dial_timeout(patience);
+    let to = format!("pipe:x~shs:{}", identity("bob").public_key());
+    given_up(shs("alice").layer(pipe).dial(to).map_ok(drop).boxed()).await;
 }
 
 /// Counts the bytes of both directions; it has no section.

@@ -101,6 +101,7 @@ async fn a_reset_amid_the_handshake_is_a_failed_handshake_and_no_more() {
             let reset = async {
                 let mut socket = TcpStream::connect(&to).await.expect("connected");
                 socket.write_all(&words[..count]).await.expect("sent");
+                // A knock has no answer.
                 if count == words.len() && stack != "knock~mtls" {
                     socket.readable().await.expect("an answer");
                 }

@@ -5,7 +5,7 @@ use std::{future::pending, sync::Arc, time::Duration};
 use ::http::Response;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpSocket,
+    net::{TcpSocket, TcpStream},
     sync::{Notify, Semaphore},
     time::{Instant, sleep, timeout},
 };
@@ -87,8 +87,26 @@ async fn the_time_for_the_request_and_for_the_layers_above_is_one() {
     }
 }
 
+/// A connection from that address of this machine.
+async fn raw_from(host: [u8; 4], to: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind((host, 0).into()).expect("bound");
+    let at = to.trim_start_matches("ws://").parse().expect("an address");
+    socket.connect(at).await.expect("connected")
+}
+
 #[tokio::test]
 async fn when_the_server_is_full_the_oldest_quiet_connection_makes_room() {
+    the_oldest_quiet_connection_makes_room_for_one_from([127, 0, 0, 1]).await;
+}
+
+#[cfg(target_os = "linux")] // Elsewhere this machine has one loopback address.
+#[tokio::test]
+async fn a_newcomer_of_another_host_pushes_out_nobody_who_is_busy() {
+    the_oldest_quiet_connection_makes_room_for_one_from([127, 0, 0, 2]).await;
+}
+
+async fn the_oldest_quiet_connection_makes_room_for_one_from(host: [u8; 4]) {
     let begun = Arc::new(Notify::new());
     let gate = Arc::new(Semaphore::new(0));
     let busy = tower::service_fn({
@@ -112,7 +130,7 @@ async fn when_the_server_is_full_the_oldest_quiet_connection_makes_room() {
         // Two quiet ones, and a newcomer that takes the place of the first.
         let mut first = raw(&to).await;
         let mut second = raw(&to).await;
-        let mut third = raw(&to).await;
+        let mut third = raw_from(host, &to).await;
         assert_eq!(rest(&mut first).await, b"");
         let still_open = timeout(Duration::from_millis(20), second.read_u8()).await;
         still_open.expect_err("the second is younger");
@@ -140,16 +158,13 @@ async fn a_connection_that_ended_takes_no_place() {
     beside(&mut server, test).await;
 }
 
-#[cfg(target_os = "linux")] // Elsewhere this machine has one loopback address.
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_crowd_of_one_host_pushes_out_its_own_first() {
     let mut server = listen(Ws::new().max_connections(2), "ws://127.0.0.1:0").await;
     let to = address(&server);
     let test = async {
-        let other = TcpSocket::new_v4().expect("a socket");
-        other.bind(([127, 0, 0, 2], 0).into()).expect("bound");
-        let at = to.trim_start_matches("ws://").parse().expect("an address");
-        let mut other = other.connect(at).await.expect("connected");
+        let mut other = raw_from([127, 0, 0, 2], &to).await;
         let mut crowd = raw(&to).await;
         for _ in 0..10 {
             let next = raw(&to).await;
