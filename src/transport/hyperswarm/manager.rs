@@ -50,7 +50,7 @@ struct Peer {
 enum State {
     Waiting { until: Instant },
     Dialing,
-    Connected,
+    Connected { since: Instant },
 }
 
 impl State {
@@ -78,6 +78,10 @@ const BACKOFF: [u64; 4] = [1, 5, 15, 600];
 
 /// How many seconds to wait where the peer has reached us instead, and up to a half more.
 const REACHED: u64 = 30;
+
+/// A connection that ends sooner counts as a failure: who accepts everybody and drops them would be dialed each second. As
+/// npm hyperswarm has it.
+const LASTING: Duration = Duration::from_secs(15);
 
 type LookedUp = Option<Result<Vec<PublicKey>, Error>>;
 
@@ -156,7 +160,7 @@ where
                 }
                 Some(Ok((key, dialed))) = dials.join_next() => match dialed {
                     Ok(connection) => {
-                        self.peers.connected(key);
+                        self.peers.connected(key, Instant::now());
                         let lost = lost.clone();
                         let connection = connection.map(|io| SwarmIo::new(io, key, lost));
                         Change::Insert(key, connection)
@@ -232,32 +236,39 @@ impl Peers {
         waiting.min()
     }
 
-    fn connected(&mut self, key: PublicKey) {
+    fn connected(&mut self, key: PublicKey, now: Instant) {
         if let Some(peer) = self.0.get_mut(&key) {
-            peer.state = State::Connected;
-            peer.failures = 0;
+            peer.state = State::Connected { since: now };
         }
     }
 
     fn failed(&mut self, key: PublicKey, reached_us: bool, now: Instant) {
         if let Some(peer) = self.0.get_mut(&key) {
-            let wait = match reached_us {
-                true => REACHED,
-                false => {
-                    let [.., longest] = BACKOFF;
-                    let wait = BACKOFF.get(peer.failures).copied().unwrap_or(longest);
-                    peer.failures = peer.failures.saturating_add(1);
-                    wait
-                }
-            };
-            peer.state = State::waiting(now, wait);
+            match reached_us {
+                true => peer.state = State::waiting(now, REACHED),
+                false => peer.back_off(now),
+            }
         }
     }
 
     fn lost(&mut self, key: PublicKey, now: Instant) {
         if let Some(peer) = self.0.get_mut(&key) {
-            peer.state = State::waiting(now, BACKOFF[0]);
+            if let State::Connected { since } = peer.state
+                && now.saturating_duration_since(since) >= LASTING
+            {
+                peer.failures = 0;
+            }
+            peer.back_off(now);
         }
+    }
+}
+
+impl Peer {
+    fn back_off(&mut self, now: Instant) {
+        let [.., longest] = BACKOFF;
+        let wait = BACKOFF.get(self.failures).copied().unwrap_or(longest);
+        self.failures = self.failures.saturating_add(1);
+        self.state = State::waiting(now, wait);
     }
 }
 
@@ -305,34 +316,48 @@ mod tests {
 
     #[tokio::test]
     async fn an_hour_of_failures_makes_ten_dials_and_no_more() {
-        let mut peers = Peers::default();
-        let began = Instant::now();
-        let mut now = began;
-        let [key] = keys(1)[..] else { unreachable!() };
-        peers.saw(vec![key], now);
-        let mut dials = 0;
-        while now < began + Duration::from_secs(3600) {
-            assert_eq!(peers.take_due(now), Some(key));
-            assert_eq!(peers.take_due(now), None);
-            dials += 1;
-            peers.failed(key, false, now);
-            now = peers.next_due().unwrap();
+        let fails = |peers: &mut Peers, key, now| peers.failed(key, false, now);
+        let drops = |peers: &mut Peers, key, now| {
+            peers.connected(key, now);
+            peers.lost(key, now + LASTING / 2);
+        };
+        for fail in [fails as fn(&mut Peers, PublicKey, Instant), drops] {
+            let mut peers = Peers::default();
+            let began = Instant::now();
+            let mut now = began;
+            let [key] = keys(1)[..] else { unreachable!() };
+            peers.saw(vec![key], now);
+            let mut dials = 0;
+            while now < began + Duration::from_secs(3600) {
+                assert_eq!(peers.take_due(now), Some(key));
+                assert_eq!(peers.take_due(now), None);
+                dials += 1;
+                fail(&mut peers, key, now);
+                now = peers.next_due().unwrap();
+            }
+            assert!((4..=10).contains(&dials), "{dials}");
         }
-        assert!((4..=10).contains(&dials), "{dials}");
     }
 
     #[tokio::test]
     async fn who_is_lost_is_dialed_again_after_a_second_or_so_and_who_is_gone_is_forgotten() {
         let mut peers = Peers::default();
-        let now = Instant::now();
+        let mut now = Instant::now();
         let [key] = keys(1)[..] else { unreachable!() };
         peers.saw(vec![key], now);
-        peers.take_due(now);
-        peers.connected(key);
-        peers.saw(Vec::new(), now);
-        peers.lost(key, now);
-        let due = peers.next_due().unwrap();
-        assert!(due >= now + Duration::from_secs(1) && due <= now + Duration::from_millis(1500));
+        // However often, if it lasted.
+        for _ in 0..10 {
+            peers.take_due(now);
+            peers.connected(key, now);
+            peers.saw(Vec::new(), now);
+            now += LASTING;
+            peers.lost(key, now);
+            let due = peers.next_due().unwrap();
+            assert!(
+                due >= now + Duration::from_secs(1) && due <= now + Duration::from_millis(1500)
+            );
+            now = due;
+        }
         for _ in 0..BACKOFF.len() {
             peers.failed(key, false, now);
         }

@@ -46,7 +46,8 @@ pub struct HyperSwarm<S> {
 
 /// A joined topic: a stream of the peers that we reach on it, which is a [`Discover`](tower::discover::Discover).
 ///
-/// A peer is removed when its connection is dropped, and dialed again after a while. Peers that reach us come from the
+/// A peer is removed when its connection is dropped, and dialed again after a while: after a second or so if the connection
+/// lasted, else ever later. Peers that reach us come from the
 /// listener of the node, which alone is announced: without one a node finds others and is not found. While a topic is joined
 /// the node keeps one connection a key, in both directions.
 ///
