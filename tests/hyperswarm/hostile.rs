@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{SinkExt as _, StreamExt as _, future::join_all};
 use peeroxide_dht::{
     hyperdht_messages::LOOKUP,
     messages::{
@@ -19,15 +19,18 @@ use peeroxide_dht::{
     peer::peer_id,
 };
 use serde_json::json;
-use tokio::{net::UdpSocket, time::timeout};
+use tokio::{
+    net::UdpSocket,
+    time::{sleep, timeout},
+};
 use tower_multiserver::{
-    PublicKey, StackExt as _,
+    Error, Peer, PublicKey, StackExt as _,
     hyperswarm::{HyperDht, HyperMessages, HyperNode, Topic},
     peer_socket::Message,
 };
 
 use crate::{
-    lab::{Lab, PATIENCE, identity, local},
+    lab::{Lab, PATIENCE, identity, local, pair, serve},
     sockets::{peers, room, socket},
 };
 
@@ -54,7 +57,7 @@ pub(crate) async fn open(node: &HyperNode, peer: PublicKey) -> HyperMessages {
     let dialed = loop {
         match stack.dial(address.as_str()).await {
             Ok(dialed) => break dialed,
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(_) => sleep(Duration::from_millis(20)).await,
         }
     };
     let mut messages = dialed.into_parts().0.into_messages();
@@ -100,6 +103,51 @@ async fn random_messages_of_a_peer_end_its_connection_and_harm_nobody_else() {
     let came = timeout(PATIENCE, to_a.recv()).await.unwrap();
     assert_eq!(came, Some(Ok(Message::Json(json!("still here")))));
     assert_eq!(panics.load(Ordering::Relaxed), 0);
+}
+
+/// Each of them comes by several nodes of the DHT.
+#[tokio::test]
+async fn a_slow_authorization_is_asked_once_for_each_dial() {
+    let lab = Lab::new().await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let node = lab.builder(1).authorize(move |_: Peer| {
+        count.fetch_add(1, Ordering::Relaxed);
+        async {
+            // It takes its time.
+            sleep(Duration::from_millis(200)).await;
+            Ok::<_, Error>(())
+        }
+    });
+    let mut server = serve(node.spawn().await.unwrap()).await;
+    for (seed, dials) in [(2, 1), (3, 2)] {
+        pair(&lab, &mut server, seed).await;
+        assert_eq!(asked.load(Ordering::Relaxed), dials);
+    }
+}
+
+/// Real time, since a paused clock would run ahead of the sockets: five seconds.
+#[tokio::test]
+async fn an_authorization_that_never_answers_keeps_nobody_else_out_for_long() {
+    let lab = Lab::new().await;
+    let friend = identity(2).public_key();
+    let node = lab.builder(1).authorize(move |peer: Peer| async move {
+        match peer.key == friend {
+            true => Ok::<_, Error>(()),
+            false => std::future::pending().await,
+        }
+    });
+    let mut server = serve(node.spawn().await.unwrap()).await;
+    let to = server.node.section().to_string();
+    // More than are answered at once.
+    let stranger = HyperDht::new(lab.node(3).await).dial_timeout(Duration::from_secs(1));
+    let crowd = join_all((0..100).map(|_| stranger.dial(to.as_str())));
+    assert!(crowd.await.iter().all(Result::is_err));
+    let stack = HyperDht::new(lab.node(2).await);
+    let meet = async { while stack.dial(to.as_str()).await.is_err() {} };
+    let both = async { tokio::join!(meet, server.incoming.next()).1 };
+    let accepted = timeout(PATIENCE, both).await.unwrap().unwrap();
+    assert_eq!(accepted.unwrap().info().remote_key(), Some(friend));
 }
 
 /// A node of the DHT that has the same to say to whatever it is asked, and counts who looked a topic up.

@@ -15,9 +15,10 @@ use peeroxide_dht::{
     messages::Ipv4Peer,
 };
 use tokio::{
-    sync::{Semaphore, mpsc::UnboundedReceiver},
-    time::Instant,
+    sync::{OnceCell, Semaphore, mpsc::UnboundedReceiver},
+    time::{Instant, timeout},
 };
+use tower_multiserver_core::ACCEPT_TIMEOUT;
 
 use super::{
     inner::{Guest, Inner},
@@ -33,10 +34,12 @@ pub(super) struct Doorman {
     busy: Arc<Semaphore>,
 }
 
-/// The last answers, by the message that they answer, and whether there was none.
+/// The last answers, by the message that they answer; none for a peer that is not to know of us.
 ///
-/// A peer's message comes by several nodes of the DHT. Each of them gets the same answer, so that there is one connection.
-type Answered = VecDeque<(Instant, Vec<u8>, Option<Vec<u8>>)>;
+/// A peer's message comes by several nodes of the DHT. Each of them gets the same answer, so that there is one connection,
+/// and waits while it is made.
+type Answered = VecDeque<(Instant, Vec<u8>, Answer)>;
+type Answer = Arc<OnceCell<Option<Vec<u8>>>>;
 
 /// How many answers are remembered.
 const MAX_ANSWERED: usize = 256;
@@ -44,7 +47,7 @@ const MAX_ANSWERED: usize = 256;
 /// How long the same message can come again.
 const REMEMBERED: Duration = Duration::from_secs(30);
 
-/// How many handshakes run at once; each costs a millisecond and what the authorization takes.
+/// How many handshakes run at once; each costs a millisecond and what the authorization takes, [`ACCEPT_TIMEOUT`] at most.
 const MAX_BUSY: usize = 64;
 
 impl Doorman {
@@ -78,18 +81,23 @@ impl Doorman {
         Some(answer)
     }
 
-    /// The answer that this message got before.
-    fn remembered(&self, noise: &[u8]) -> Option<Option<Vec<u8>>> {
+    /// The answer to this message, which may have been made before.
+    fn answer_to(&self, noise: &[u8]) -> Answer {
         let mut answered = lock(&self.answered);
         let now = Instant::now();
         while answered.front().is_some_and(|(at, ..)| {
             let age = now.saturating_duration_since(*at);
-            age > REMEMBERED || answered.len() > MAX_ANSWERED
+            age > REMEMBERED || answered.len() >= MAX_ANSWERED
         }) {
             answered.pop_front();
         }
         let same = answered.iter().find(|(_, message, _)| message == noise);
-        same.map(|(.., answer)| answer.clone())
+        let answer = same.map(|(.., answer)| answer.clone());
+        answer.unwrap_or_else(|| {
+            let answer = Answer::default();
+            answered.push_back((now, noise.to_vec(), answer.clone()));
+            answer
+        })
     }
 
     /// Answers a handshake once, and remembers how.
@@ -98,15 +106,13 @@ impl Doorman {
         if !is_relayed {
             message.peer_address = Some(from);
         }
-        let noise = match self.remembered(&message.noise) {
-            Some(answer) => answer?,
-            None => {
-                let answer = self.answer(&message, !is_relayed).await;
-                let entry = (Instant::now(), message.noise, answer.clone());
-                lock(&self.answered).push_back(entry);
-                answer?
-            }
-        };
+        let answer = self.answer_to(&message.noise);
+        let made = answer.get_or_init(|| async {
+            // Whose authorization hangs must not keep others out.
+            let answer = timeout(ACCEPT_TIMEOUT, self.answer(&message, !is_relayed));
+            answer.await.ok().flatten()
+        });
+        let noise = made.await.clone()?;
         let reply = HandshakeMessage {
             mode: if is_relayed {
                 MODE_FROM_SERVER

@@ -180,8 +180,8 @@ impl HyperNodeBuilder {
     }
 
     /// Whom to connect with. It is asked in both roles before anything is answered or dialed: for an accepted peer when its
-    /// key is proved, for a dialed one about the key that is dialed. The grant is a fact of the connection. Everybody,
-    /// unless set.
+    /// key is proved, for a dialed one about the key that is dialed. The grant is a fact of the connection. Who accepts has
+    /// five seconds for the answer, and who dials the time of the dial. Everybody, unless set.
     #[must_use]
     pub fn authorize<A: Authorize>(mut self, authorize: A) -> Self {
         self.hook = Arc::new(move |peer| {
