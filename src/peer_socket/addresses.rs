@@ -1,7 +1,7 @@
 //! A network of known addresses, over a [`MultiServer`].
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     fmt,
     sync::{Arc, Mutex},
     time::Duration,
@@ -10,7 +10,7 @@ use std::{
 use futures_util::{FutureExt as _, future::BoxFuture, stream};
 use tokio::{
     sync::{mpsc, watch},
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
     time::{Instant, sleep},
 };
 
@@ -29,7 +29,8 @@ use crate::{lock::lock, uneven::uneven};
 const REDIAL: Duration = Duration::from_secs(1);
 const MAX_REDIAL: Duration = Duration::from_secs(60);
 
-/// How many connections may be new at once: accepted, and not yet chosen. More are closed.
+/// How many connections may be new at once: accepted, and not yet chosen. One more takes the place of the oldest, so that
+/// mute peers keep nobody out.
 const MAX_NEW: usize = 64;
 
 /// How many connections wait to be taken.
@@ -243,6 +244,7 @@ impl Meeting {
         peers.mark_changed();
         let mut dialing = JoinSet::new();
         let mut accepted = JoinSet::new();
+        let mut oldest_first = VecDeque::<AbortHandle>::new();
         let mut dialed = 0;
         let mut more = true;
         loop {
@@ -254,7 +256,7 @@ impl Meeting {
             };
             tokio::select! {
                 biased;
-                Some(_) = accepted.join_next() => {}
+                Some(_) = accepted.join_next() => oldest_first.retain(|task| !task.is_finished()),
                 Some(_) = dialing.join_next() => {}
                 changed = peers.changed(), if more => {
                     more = changed.is_ok();
@@ -267,11 +269,18 @@ impl Meeting {
                 }
                 connection = next => match connection {
                     // Failures are traced by the stack.
-                    Some(Ok(connection)) if accepted.len() < MAX_NEW => {
+                    Some(Ok(connection)) => {
+                        if oldest_first.len() >= MAX_NEW
+                            && let Some(oldest) = oldest_first.pop_front()
+                        {
+                            oldest.abort();
+                        }
                         let this = self.clone();
-                        accepted.spawn(async move { this.accept(connection).await });
+                        oldest_first.push_back(accepted.spawn(async move {
+                            this.accept(connection).await;
+                        }));
                     }
-                    Some(_) => {}
+                    Some(Err(_)) => {}
                     None => listening = None,
                 },
             }

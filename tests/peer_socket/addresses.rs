@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::{
+    io::AsyncReadExt as _,
+    time::{Instant, timeout},
+};
 use tower::ServiceBuilder;
 use tower_multiserver::{
-    Identity, MultiServer,
+    ACCEPT_TIMEOUT, Identity, MultiServer, Shutdown, StackExt as _,
     channel::Channel,
     net::Net,
     peer_socket::{AddressNetwork, PeerSockets},
@@ -132,6 +135,35 @@ async fn a_peer_that_comes_back_is_dialed_again() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_accepts_and_drops_at_once_is_dialed_ever_more_rarely() {
+    let channel = Channel::new();
+    let mallory = Identity::generate().unwrap();
+    let address = format!("channel:mallory~shs:{}", mallory.public_key());
+    let shs = ServiceBuilder::new().layer(ShsLayer::new(mallory));
+    let (_shutdown, closing) = Shutdown::new();
+    let incoming = shs
+        .service(channel.clone())
+        .listen("channel:mallory~shs", closing);
+    let mut incoming = incoming.await.unwrap();
+    // A second at first, as where nothing is set.
+    let network = over(&channel).redial(Duration::from_secs(1));
+    network.add_peer(&*address).unwrap();
+    let swarm = peers(network).join(room()).await.unwrap();
+    let mut dials = 0;
+    let hour = async {
+        loop {
+            drop(incoming.next().await.unwrap().unwrap());
+            dials += 1;
+        }
+    };
+    let hour: Result<(), _> = timeout(Duration::from_secs(3600), hour).await;
+    hour.unwrap_err();
+    // Each pause is that or up to twice as long, and of a minute at last.
+    assert!((30..=70).contains(&dials), "{dials}");
+    assert!(swarm.sockets().is_empty());
+}
+
 #[tokio::test]
 async fn our_own_address_is_let_be() {
     let channel = Channel::new();
@@ -159,7 +191,37 @@ async fn who_proves_no_key_is_not_met() {
     let stranger = MultiServer::new().stack(channel);
     let mut connection = stranger.dial("channel:open").await.unwrap();
     let mut bytes = Vec::new();
-    let read = tokio::io::AsyncReadExt::read_to_end(&mut connection, &mut bytes);
+    let read = connection.read_to_end(&mut bytes);
     timeout(PATIENCE, read).await.unwrap().unwrap();
     assert!(bytes.is_empty() && swarm.sockets().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_connects_and_says_nothing_keeps_nobody_out() {
+    let channel = Channel::new();
+    let bob = peers(over(&channel).listen("channel:bob~shs").unwrap());
+    let swarm = bob.join(room()).await.unwrap();
+    let address = format!("channel:bob~shs:{}", bob.public_key());
+    let mallory = ShsLayer::new(Identity::generate().unwrap());
+    let mallory = ServiceBuilder::new()
+        .layer(mallory)
+        .service(channel.clone());
+    let mut crowd = Vec::new();
+    for _ in 0..65 {
+        crowd.push(mallory.dial(&*address).await.unwrap());
+    }
+    // The oldest made room for the last, long before its time was over.
+    let began = Instant::now();
+    let mut greeting = Vec::new();
+    let _ = crowd[0].read_to_end(&mut greeting).await;
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    let network = over(&channel);
+    network.add_peer(&*address).unwrap();
+    let alice = peers(network).join(room()).await.unwrap();
+    socket(&alice).await;
+    assert_eq!(socket(&swarm).await.id(), alice.loopback().id());
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    // And the others at its end.
+    let _ = crowd[64].read_to_end(&mut greeting).await;
+    assert_eq!(began.elapsed(), ACCEPT_TIMEOUT);
 }

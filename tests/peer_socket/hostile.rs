@@ -1,6 +1,9 @@
 //! Peers that break the rules.
 
+use std::time::Duration;
+
 use serde_json::json;
+use tokio::time::Instant;
 use tower_multiserver::{
     Identity, PublicKey,
     peer_socket::{CloseReason, Malformed, PeerSockets, Swarm, SwarmId},
@@ -214,6 +217,31 @@ async fn an_authorization_that_panics_lets_nobody_in_and_frees_the_place() {
     let swarm = alice.join(room()).await.unwrap();
     let mut wire = lab.wire(alice.public_key(), stranger()).await;
     assert_eq!(wire.frame().await, None);
+    let mut wire = lab.wire(alice.public_key(), friend).await;
+    let (open, _) = wire.opening().await;
+    wire.send(&open).await;
+    socket(&swarm).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_authorization_that_never_answers_lets_nobody_in_and_frees_the_place() {
+    let lab = Lab::default();
+    let friend = stranger();
+    let alice = PeerSockets::builder(lab.clone())
+        .max_peers(1)
+        .authorize(move |peer| async move {
+            match peer.id == friend {
+                true => true,
+                false => std::future::pending().await,
+            }
+        })
+        .build()
+        .unwrap();
+    let swarm = alice.join(room()).await.unwrap();
+    let began = Instant::now();
+    let mut wire = lab.wire(alice.public_key(), stranger()).await;
+    assert_eq!(wire.frame().await, None);
+    assert_eq!(began.elapsed(), Duration::from_secs(10));
     let mut wire = lab.wire(alice.public_key(), friend).await;
     let (open, _) = wire.opening().await;
     wire.send(&open).await;
