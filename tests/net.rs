@@ -306,6 +306,25 @@ async fn a_drop_without_a_shutdown_closes_at_once_and_leaves_no_task() {
 }
 
 #[tokio::test]
+async fn a_reset_is_an_error_for_who_reads_and_who_writes() {
+    let mut server = listen(Net::new(), "net:127.0.0.1:0").await;
+    let to = told(&server)[0].1.clone();
+    let (dialed, mut accepted) = connect(&mut server, &to).await;
+    let socket = SockRef::from(dialed.get_ref().get_ref());
+    socket.set_linger(Some(Duration::ZERO)).expect("an option");
+    drop(dialed);
+    let read = timeout(HANG, accepted.read(&mut [0]))
+        .await
+        .expect("no hang");
+    assert_eq!(
+        read.expect_err("a reset").kind(),
+        io::ErrorKind::ConnectionReset
+    );
+    let error = accepted.write(b"x").await.expect_err("a reset");
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+}
+
+#[tokio::test]
 async fn a_restart_binds_the_same_port_at_once() {
     let mut server = listen(Net::new(), "net:127.0.0.1:0").await;
     let to = told(&server)[0].1.clone();

@@ -2,17 +2,21 @@
 
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
+    sync::{Barrier, Notify},
     time::timeout,
 };
-use tower::{ServiceBuilder, discover::Change};
+use tower::{ServiceBuilder, discover::Change, service_fn};
 use tower_multiserver::{
-    Error, ErrorKind, Peer, PublicKey, Shutdown, StackExt,
+    Address, Connection, Error, ErrorKind, Peer, PublicKey, Shutdown, StackExt,
     hyperswarm::{HyperDht, HyperNode, HyperSwarm, Topic},
     shs::ShsLayer,
 };
@@ -114,6 +118,71 @@ async fn a_peer_is_dialed_again_after_a_hook_has_panicked() {
     let key = identity(2).public_key();
     assert!(matches!(change, Some(Change::Insert(met, _)) if met == key));
     assert!(asked.load(Ordering::Relaxed) >= 2);
+}
+
+/// How many are being dialed.
+#[derive(Default)]
+struct Dials {
+    now: AtomicUsize,
+    most: AtomicUsize,
+    all: AtomicUsize,
+    ended: Notify,
+}
+
+/// A stack that reaches nobody, and finds that out once so many are being dialed.
+async fn dial_in_threes(dials: Arc<Dials>, three: Arc<Barrier>) -> Result<Connection, Error> {
+    let now = dials.now.fetch_add(1, Ordering::Relaxed) + 1;
+    dials.most.fetch_max(now, Ordering::Relaxed);
+    three.wait().await;
+    // Who else is there has begun by then.
+    tokio::task::yield_now().await;
+    dials.now.fetch_sub(1, Ordering::Relaxed);
+    dials.all.fetch_add(1, Ordering::Relaxed);
+    dials.ended.notify_one();
+    Err(Error::new(ErrorKind::Io, "nobody is there"))
+}
+
+#[tokio::test]
+async fn of_many_peers_that_are_found_three_are_dialed_at_once() {
+    let lab = Lab::new().await;
+    let topic = Topic::of_channel("crowd");
+    let mut crowd = Vec::new();
+    for seed in 1..=6 {
+        let server = lab.server(seed).await;
+        server.node.announce(topic).await.unwrap();
+        crowd.push(server);
+    }
+    let node = lab.node(9).await;
+    let all_are_known = async {
+        while node.lookup(topic).await.unwrap().len() < crowd.len() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, all_are_known).await.unwrap();
+    for joins in [true, false] {
+        let dials = Arc::new(Dials::default());
+        let (counted, three) = (dials.clone(), Arc::new(Barrier::new(3)));
+        let stack = service_fn(move |_: Address| dial_in_threes(counted.clone(), three.clone()));
+        let rendezvous = HyperSwarm::new(node.clone(), stack);
+        let to = topic.section().to_string();
+        let all_are_dialed = async {
+            while dials.all.load(Ordering::Relaxed) < crowd.len() {
+                dials.ended.notified().await;
+            }
+        };
+        let _swarm = joins.then(|| rendezvous.join(to.as_str()).unwrap());
+        let dial = async {
+            match joins {
+                true => std::future::pending().await,
+                false => rendezvous.dial(to.as_str()).await.map(drop),
+            }
+        };
+        tokio::select! {
+            done = timeout(PATIENCE, all_are_dialed) => done.unwrap(),
+            dialed = dial => panic!("nobody is there: {dialed:?}"),
+        }
+        assert_eq!(dials.most.load(Ordering::Relaxed), 3, "{joins}");
+    }
 }
 
 #[tokio::test]

@@ -54,6 +54,12 @@ fn child_process() {
             println!("ready");
             std::future::pending::<()>().await;
         }),
+        "again and again" => {
+            println!("ready");
+            loop {
+                drop(runtime.block_on(bind(Path::new(&place))).unwrap());
+            }
+        }
         "come and go" => {
             let path = Path::new(&place);
             let (done, seen) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -112,6 +118,26 @@ async fn a_server_that_was_killed_can_be_started_again() {
     answers(&mut bound, &path).await;
     drop(bound);
     assert!(lab.files().is_empty());
+}
+
+/// Wherever it was: with a lock file, or a socket that does not listen yet, or one that is about to go.
+#[tokio::test]
+async fn a_server_that_was_killed_as_it_came_or_went_can_be_started_again() {
+    let lab = Lab::new();
+    let path = lab.path("socket");
+    for _ in 0..30 {
+        let mut server = child("again and again", path.to_str().unwrap())
+            .spawn()
+            .unwrap();
+        ready(&mut server);
+        server.kill().unwrap();
+        server.wait().unwrap();
+        let mut bound = bind(&path).await.unwrap();
+        assert_eq!(mode(&path), 0o600);
+        answers(&mut bound, &path).await;
+        drop(bound);
+        assert!(lab.files().is_empty());
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -11,8 +11,10 @@ use tokio::{
     net::TcpListener,
     task::JoinSet,
 };
+use tower::Layer as _;
 use tower_multiserver::{
-    ErrorKind, LocalAddr, PeerAddr, Scope, Section, Shutdown, StackExt as _,
+    ErrorKind, Identity, LocalAddr, PeerAddr, Scope, Section, Shutdown, StackExt as _,
+    noauth::NoauthLayer,
     ws::{Ws, WsService},
 };
 use tower_service::Service;
@@ -144,6 +146,35 @@ async fn a_scope_that_is_told_is_that_of_all_and_guards_like_it() {
         403
     );
     assert_eq!(crate::lab::status(&to, "host: evil.example\r\n").await, 421);
+}
+
+/// It counts as the owner who is on this machine, and that a host has to tell.
+#[tokio::test]
+async fn under_noauth_nobody_comes_in_of_whom_it_is_not_told_where_he_is() {
+    for (told, comes_in) in [
+        (None, false),
+        (Some(Scope::Local), false),
+        (Some(Scope::Device), true),
+    ] {
+        let (service, ws) = Ws::hosted();
+        let (at, _app) = serve(Router::new().route_service("/", service)).await;
+        let ws = told.into_iter().fold(ws, Ws::scope);
+        let own = Identity::generate().expect("randomness").public_key();
+        let door = NoauthLayer::new(own).layer(ws);
+        let listening = door.listen(&*format!("ws://{at}~noauth"), closing()).await;
+        let mut server = listening.expect("told to this machine");
+        let client = Ws::new();
+        let (dialed, accepted) = tokio::join!(client.dial(format!("ws://{at}")), server.next());
+        dialed.expect("a WebSocket it is");
+        let accepted = accepted.expect("one");
+        match comes_in {
+            true => assert_eq!(accepted.expect("here").info().remote_key(), Some(own)),
+            false => {
+                let error = accepted.expect_err("from anywhere");
+                assert_eq!(error.kind(), ErrorKind::Unauthorized, "{told:?}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

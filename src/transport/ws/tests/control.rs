@@ -10,14 +10,14 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _, BufWriter, duplex, split},
+    io::{AsyncReadExt as _, AsyncWriteExt as _, BufWriter, DuplexStream, duplex, split},
     time::sleep,
 };
 use tokio_test::{assert_pending, assert_ready, task};
 
 use super::{
     super::{Violation, WsIo, frame::Side},
-    raw, read_error, read_exactly, violation,
+    Ws, raw, read_error, read_exactly, violation,
 };
 
 #[tokio::test]
@@ -133,7 +133,7 @@ async fn a_flood_of_frames_without_payload_is_closed_with_1008() {
         let (mut client, mut peer) = raw(Side::Client, 1000);
         let flood = async {
             let mut frame = frame.to_vec();
-            loop {
+            for _ in 0..10_000 {
                 if peer.write_all(&frame).await.is_err() {
                     break;
                 }
@@ -143,13 +143,28 @@ async fn a_flood_of_frames_without_payload_is_closed_with_1008() {
             }
         };
         let error = tokio::select! {
-            () = flood => panic!("cut off"),
+            () = flood => panic!("not cut off"),
             error = read_error(&mut client) => error,
         };
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         assert_eq!(violation(&error), Some(Violation::Flood));
         assert!(client.stream().buffered() < 4096);
+        let pongs = before_close(1008, client, peer).await;
+        assert!(pongs.chunks(6).all(|pong| pong.starts_with(b"\x8a\x80")));
     }
+}
+
+/// What stands before our close frame with this code, which is the last that is written.
+async fn before_close(code: u16, client: Ws, mut peer: DuplexStream) -> Vec<u8> {
+    drop(client);
+    let mut all = Vec::new();
+    peer.shutdown().await.expect("open");
+    peer.read_to_end(&mut all).await.expect("the end");
+    let close = all.split_off(all.len() - 8);
+    assert_eq!(close[..2], *b"\x88\x82");
+    let told = [close[6] ^ close[2], close[7] ^ close[3]];
+    assert_eq!(u16::from_be_bytes(told), code);
+    all
 }
 
 #[tokio::test]
@@ -173,15 +188,18 @@ async fn useless_frames_do_not_starve_other_tasks() {
     assert!(turns >= 10, "{turns} turns in the time of 2000 frames");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_violation_is_an_error_after_the_data_before_it_and_closes_with_its_code() {
-    for (bytes, expected) in [
-        (&b"\x82\x01a\x81\x01b"[..], Violation::Text),
-        (b"\x82\x01a\x82\x81\0\0\0\0b", Violation::Masking),
-        (b"\x82\x01a\xc2\x01b", Violation::Reserved),
-        (b"\x82\x01a\x80\x01b", Violation::Fragments),
-        (b"\x82\x01a\x88\x03\x03\xe8\xff", Violation::CloseReason),
-        (b"\x82\x01a\x88\x01\x03", Violation::CloseCode),
+    use Violation::*;
+    for (bytes, expected, code) in [
+        (&b"\x82\x01a\x81\x01b"[..], Text, 1003),
+        (b"\x82\x01a\x82\x81\0\0\0\0b", Masking, 1002),
+        (b"\x82\x01a\xc2\x01b", Reserved, 1002),
+        (b"\x82\x01a\x82\x7f\xff\0\0\0\0\0\0\0", Length, 1002),
+        (b"\x82\x01a\x89\x7e\0\x7e", Control, 1002),
+        (b"\x82\x01a\x80\x01b", Fragments, 1002),
+        (b"\x82\x01a\x88\x03\x03\xe8\xff", CloseReason, 1007),
+        (b"\x82\x01a\x88\x01\x03", CloseCode, 1002),
     ] {
         let (mut client, mut peer) = raw(Side::Client, 1000);
         peer.write_all(bytes).await.expect("room");
@@ -193,13 +211,6 @@ async fn a_violation_is_an_error_after_the_data_before_it_and_closes_with_its_co
         }
         let error = client.write_all(b"x").await.expect_err("closed");
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
-        drop(client);
-        let mut close = Vec::new();
-        peer.shutdown().await.expect("open");
-        peer.read_to_end(&mut close).await.expect("the end");
-        assert_eq!(close[..2], *b"\x88\x82");
-        let code = [close[6] ^ close[2], close[7] ^ close[3]];
-        assert_eq!(u16::from_be_bytes(code), expected.code());
-        assert_eq!(close.len(), 8, "and nothing more");
+        assert_eq!(before_close(code, client, peer).await, b"");
     }
 }

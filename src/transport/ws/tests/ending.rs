@@ -90,6 +90,24 @@ async fn what_is_written_after_the_peers_close_goes_out_before_ours() {
     assert_eq!(all, expected);
 }
 
+#[tokio::test]
+async fn what_comes_behind_the_peers_close_is_not_read() {
+    for behind in [&b"\x82\x81\0\0\0\0b"[..], b"\x81\x81\0\0\0\0b", b"\xff\xff"] {
+        let (mut server, mut peer) = raw(Side::Server, 1000);
+        let close = b"\x82\x81\0\0\0\0a\x88\x80\0\0\0\0";
+        peer.write_all(&[close, behind].concat())
+            .await
+            .expect("room");
+        let mut read = Vec::new();
+        server.read_to_end(&mut read).await.expect("a clean end");
+        assert_eq!(read, b"a");
+        server.shutdown().await.expect("open");
+        let mut end = Vec::new();
+        peer.read_to_end(&mut end).await.expect("the end");
+        assert_eq!(end, b"\x88\x00", "{behind:02x?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_closed_and_does_not_read_is_given_up_after_30_seconds() {
     let (mut server, mut peer) = raw(Side::Server, 16);

@@ -6,9 +6,12 @@ mod ending;
 mod properties;
 mod seeds;
 
-use std::io;
+use std::{io, time::Duration};
 
-use tokio::io::{AsyncReadExt as _, DuplexStream, duplex};
+use tokio::{
+    io::{AsyncReadExt as _, DuplexStream, duplex},
+    time::timeout,
+};
 
 use super::{Violation, WsIo, frame::Side};
 
@@ -37,7 +40,9 @@ pub(super) async fn read_exactly<const N: usize>(
 }
 
 pub(super) async fn read_error(ws: &mut Ws) -> io::Error {
-    ws.read_to_end(&mut Vec::new()).await.expect_err("an error")
+    let mut read = Vec::new();
+    let end = timeout(Duration::from_secs(60), ws.read_to_end(&mut read)).await;
+    end.expect("no hang").expect_err("an error")
 }
 
 pub(super) fn violation(error: &io::Error) -> Option<Violation> {
