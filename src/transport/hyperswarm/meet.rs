@@ -1,7 +1,7 @@
 //! The handshake by way of the DHT, in both roles.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
 };
 
@@ -249,8 +249,14 @@ fn address_of(theirs: &NoisePayload, seen: &Ipv4Peer) -> Option<SocketAddr> {
     let named = theirs.addresses4.iter().filter_map(socket_addr);
     let public = named
         .filter(|_| theirs.firewall == FIREWALL_OPEN)
-        .find(|address| Scope::of_ip(address.ip()) == Scope::Public);
+        .find(|address| Scope::of_ip(address.ip()) == Scope::Public && is_of_one(address.ip()));
     public.or_else(|| socket_addr(seen))
+}
+
+/// Whether it can be that of one other machine. What is sent to 0.0.0.0 comes to this one.
+fn is_of_one(ip: IpAddr) -> bool {
+    let is_broadcast = ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+    !(ip.is_unspecified() || ip.is_multicast() || is_broadcast)
 }
 
 pub(super) fn socket_addr(peer: &Ipv4Peer) -> Option<SocketAddr> {
@@ -267,4 +273,40 @@ fn key_pair(node: &Inner) -> Keypair {
 
 fn refused(error: impl Into<BoxError>) -> Error {
     Error::new(ErrorKind::Handshake, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_is_reached_where_it_is_seen_or_at_a_public_address_that_it_names() {
+        let at = |host: &str, port| Ipv4Peer {
+            host: host.to_owned(),
+            port,
+        };
+        let seen = at("198.51.100.1", 1);
+        let inside = [
+            at("127.0.0.1", 2),
+            at("192.168.1.1", 2),
+            at("169.254.169.254", 2),
+            at("0.0.0.0", 2),
+            at("224.0.0.1", 2),
+            at("255.255.255.255", 2),
+            at("203.0.113.5", 0),
+            at("localhost", 2),
+        ];
+        let public = at("203.0.113.5", 3);
+        let mut both = inside.to_vec();
+        both.push(public.clone());
+        for (firewall, named, expected) in [
+            (FIREWALL_OPEN, &inside[..], &seen),
+            (FIREWALL_OPEN, &both, &public),
+            (FIREWALL_UNKNOWN, &both, &seen),
+        ] {
+            let mut theirs = payload(firewall, ERROR_NONE, 7);
+            theirs.addresses4 = named.to_vec();
+            assert_eq!(address_of(&theirs, &seen), socket_addr(expected));
+        }
+    }
 }
