@@ -65,7 +65,7 @@ async fn a_kernel_without_bluetooth_is_unavailable_and_says_where() {
 
 /// The addresses of the adapters. `None` when the test is to be skipped: machines for tests have no radio, so that none is
 /// required.
-fn adapters() -> Option<[DeviceAddress; 2]> {
+pub(crate) fn adapters() -> Option<[DeviceAddress; 2]> {
     let Ok(adapters) = env::var("MULTISERVER_BLUETOOTH") else {
         skip("MULTISERVER_BLUETOOTH names no two adapters");
         return None;

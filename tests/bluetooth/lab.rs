@@ -26,7 +26,6 @@ pub(crate) struct Machine {
     name: &'static str,
     adapters: Vec<(DeviceAddress, bool)>,
     knows: Vec<DeviceAddress>,
-    asked: bool,
     taken: bool,
 }
 
@@ -37,20 +36,13 @@ impl Machine {
             name,
             adapters: adapters.iter().map(|address| (*address, true)).collect(),
             knows: Vec::new(),
-            asked: true,
             taken: false,
         }
     }
 
-    /// It knows the device, and what it offers.
+    /// It knows the device, and has never asked it what it offers.
     pub(crate) fn knows(mut self, device: DeviceAddress) -> Self {
         self.knows.push(device);
-        self
-    }
-
-    /// It has never asked a device what it offers.
-    pub(crate) fn never_asked(mut self) -> Self {
-        self.asked = false;
         self
     }
 
@@ -79,7 +71,6 @@ impl Machine {
             "bus": bus,
             "adapters": adapters,
             "knows": knows,
-            "asked": self.asked,
             "taken": self.taken,
         })
     }

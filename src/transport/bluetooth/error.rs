@@ -22,6 +22,7 @@ pub(super) fn socket_failed(error: io::Error) -> Error {
             | libc::ENETDOWN
             | libc::EHOSTUNREACH,
         ) => unavailable(error),
+        Some(libc::EHOSTDOWN) => io::Error::new(io::ErrorKind::HostUnreachable, error).into(),
         _ => error.into(),
     }
 }
@@ -47,5 +48,13 @@ mod tests {
             let error = socket_failed(io::Error::from_raw_os_error(number));
             assert_eq!(error.kind(), kind, "{number}");
         }
+    }
+
+    #[test]
+    fn a_device_that_does_not_answer_is_unreachable() {
+        let error = socket_failed(io::Error::from_raw_os_error(libc::EHOSTDOWN));
+        let source = error.into_source().downcast::<io::Error>();
+        let source = source.expect("an IO error");
+        assert_eq!(source.kind(), io::ErrorKind::HostUnreachable);
     }
 }

@@ -27,11 +27,18 @@ pub struct BluetoothIo {
 }
 
 impl BluetoothIo {
-    pub(super) fn new(stream: rfcomm::Stream, keep: Option<Arc<dyn Any + Send + Sync>>) -> Self {
+    pub(super) fn new(stream: rfcomm::Stream) -> Self {
         Self {
             io: Closing::new(stream),
-            _keep: keep,
+            _keep: None,
         }
+    }
+
+    /// With what has to stay as long as the connection.
+    #[cfg(feature = "bluetooth-profiles")]
+    pub(super) fn keeping(mut self, keep: Arc<dyn Any + Send + Sync>) -> Self {
+        self._keep = Some(keep);
+        self
     }
 }
 

@@ -25,12 +25,14 @@
 //! The kernel says so to who dials. It lets one listen by channel number all the same, and peers come in once an adapter
 //! is on.
 //!
+//! A device that does not answer is [`HostUnreachable`](std::io::ErrorKind::HostUnreachable).
+//!
 //! # What only radios show
 //!
-//! The tests run against the kernel's and BlueZ's interfaces, not through the air. Not shown by them are: pairing, which
-//! many devices insist on before the first connection and which is a matter of BlueZ's agent and of the people in front of
-//! both devices; service discovery against a phone; the range, and what a link that fades away looks like; the length of
-//! RFCOMM's frames and the throughput.
+//! The tests run against the real kernel and BlueZ between emulated controllers, not through the air. Not shown by them are:
+//! pairing, which many devices insist on before the first connection and which is a matter of BlueZ's agent and of the
+//! people in front of both devices; service discovery against a phone; the range, and what a link that fades away looks
+//! like; the length of RFCOMM's frames and the throughput.
 //!
 //! # Example
 //!
@@ -47,6 +49,7 @@
 //! # }
 //! ```
 
+mod closing;
 mod device_address;
 mod error;
 mod facts;

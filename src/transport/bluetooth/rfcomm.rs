@@ -9,7 +9,7 @@ use std::{
 
 use bluer::rfcomm;
 use futures_util::future::BoxFuture;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tower_multiserver_core::{
     Accept, Address, Bound, Connection, DIAL_TIMEOUT, Error, HeldClose, Listen, Listener, Scope,
     within,
@@ -17,7 +17,9 @@ use tower_multiserver_core::{
 use tower_service::Service;
 
 use super::{
-    Adapter, BACKLOG, BluetoothIo, Device, DeviceAddress, NAME, device_address::Peer,
+    Adapter, BACKLOG, BluetoothIo, Device, DeviceAddress, NAME,
+    closing::{connected, is_closing},
+    device_address::Peer,
     error::socket_failed,
 };
 
@@ -68,13 +70,9 @@ pub struct BluetoothSocket {
     peer: DeviceAddress,
 }
 
-/// How often to ask whether a connection is there, where the system does not say.
-const PAUSE: Duration = Duration::from_millis(10);
-
-/// After the last channel between two devices has closed, both kernels take down what it stood on, and who dials meanwhile
-/// is told that the device is busy, has reset or refused the connection. It takes milliseconds, so a dial tries again after
-/// so long, so many times. A refusal that is meant, and a second connection to a channel, which there cannot be, are told
-/// the same, and come to light a quarter of a second later.
+/// A connection that ends is in the way for milliseconds, so a dial tries again after so long, so many times. A refusal that
+/// is meant, and a second connection to a channel, which there cannot be, are told the same, and come to light a quarter of
+/// a second later.
 const CLOSING_PAUSE: Duration = Duration::from_millis(50);
 const ATTEMPTS: usize = 6;
 
@@ -113,7 +111,7 @@ impl Bluetooth {
         let mut retries = 1..ATTEMPTS;
         let stream = loop {
             match self.attempt(to).await {
-                Err(error) if is_closing(&error) && retries.next().is_some() => {
+                Err(error) if is_closing(error.kind()) && retries.next().is_some() => {
                     sleep(CLOSING_PAUSE).await;
                 }
                 stream => break stream?,
@@ -129,7 +127,9 @@ impl Bluetooth {
         }
         let at = rfcomm::SocketAddr::new(to.into(), self.channel.0);
         let stream = socket.connect(at).await?;
-        connected(&stream).await?;
+        let there = &stream;
+        let info = || there.as_ref().conn_info().map(drop);
+        connected(info, || async move { there.peek(&mut [0]).await }).await?;
         Ok(stream)
     }
 
@@ -147,31 +147,6 @@ impl Default for Bluetooth {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Whether the last connection to the device may be on its way out.
-fn is_closing(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionRefused, ConnectionReset, ResourceBusy};
-
-    matches!(
-        error.kind(),
-        ConnectionRefused | ConnectionReset | ResourceBusy
-    )
-}
-
-/// Waits until the connection is there in truth: on a busy machine the socket may still be called writable from before it
-/// began to connect, and taken for connected.
-async fn connected(stream: &rfcomm::Stream) -> io::Result<()> {
-    while let Err(error) = stream.as_ref().conn_info() {
-        if error.kind() != io::ErrorKind::NotConnected {
-            return Err(error);
-        }
-        // Why it failed, if it did; else there is something to read, so it was there and is over already.
-        if let Ok(peeked) = timeout(PAUSE, stream.peek(&mut [0])).await {
-            return peeked.map(drop);
-        }
-    }
-    Ok(())
 }
 
 impl Service<Address> for Bluetooth {
@@ -245,13 +220,11 @@ fn connection(stream: rfcomm::Stream, peer: DeviceAddress) -> io::Result<Connect
         address: peer,
         name: None,
     };
-    Ok(
-        Connection::new(BluetoothIo::new(stream, None), peer.section())
-            .with(HeldClose)
-            .with(device)
-            .with(adapter)
-            .with(Scope::Local),
-    )
+    Ok(Connection::new(BluetoothIo::new(stream), peer.section())
+        .with(HeldClose)
+        .with(device)
+        .with(adapter)
+        .with(Scope::Local))
 }
 
 impl Listener for BluetoothListener {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io, pin::pin, time::Duration};
 
 use bluer::{Adapter, AdapterEvent, DiscoveryFilter, DiscoveryTransport, Uuid};
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use tokio::time::timeout;
 use tower_multiserver_core::Error;
 
@@ -55,28 +55,38 @@ async fn offering(adapter: &Adapter, address: bluer::Address) -> Option<Device> 
     })
 }
 
-/// The device with this address, which is looked for where BlueZ does not know it. That may take for ever.
-pub(super) async fn device(
-    adapter: &Adapter,
-    wanted: DeviceAddress,
-) -> Result<bluer::Device, Error> {
-    let wanted = bluer::Address::from(wanted);
+/// Waits until BlueZ knows the device, whose link the kernel tells it of.
+pub(super) async fn heard_of(adapter: &Adapter, wanted: DeviceAddress) -> Result<(), Error> {
+    let mut events = pin!(adapter.events().await.map_err(failed)?);
     let known = adapter.device_addresses().await.map_err(failed)?;
-    if !known.contains(&wanted) {
-        filter(adapter).await?;
-        let mut events = pin!(adapter.discover_devices().await.map_err(failed)?);
-        loop {
-            match events.next().await {
-                Some(AdapterEvent::DeviceAdded(address)) if address == wanted => break,
-                Some(_) => {}
-                None => {
-                    let reason = "the search for the device was ended";
-                    return Err(io::Error::new(io::ErrorKind::NotFound, reason).into());
-                }
-            }
+    if known.contains(&wanted.into()) {
+        return Ok(());
+    }
+    added(events.as_mut(), wanted).await
+}
+
+/// Looks for the device where BlueZ does not know it. That may take for ever.
+pub(super) async fn looked_for(adapter: &Adapter, wanted: DeviceAddress) -> Result<(), Error> {
+    let known = adapter.device_addresses().await.map_err(failed)?;
+    if known.contains(&wanted.into()) {
+        return Ok(());
+    }
+    filter(adapter).await?;
+    let mut events = pin!(adapter.discover_devices().await.map_err(failed)?);
+    added(events.as_mut(), wanted).await
+}
+
+async fn added(
+    mut events: impl Stream<Item = AdapterEvent> + Unpin,
+    wanted: DeviceAddress,
+) -> Result<(), Error> {
+    while let Some(event) = events.next().await {
+        if matches!(event, AdapterEvent::DeviceAdded(address) if address == wanted.into()) {
+            return Ok(());
         }
     }
-    adapter.device(wanted).map_err(failed)
+    let reason = "the search for the device was ended";
+    Err(io::Error::new(io::ErrorKind::NotFound, reason).into())
 }
 
 /// There is no RFCOMM with devices of low energy.

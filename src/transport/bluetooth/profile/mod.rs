@@ -12,6 +12,42 @@
 //! dial each other at the same moment may both fail, and can try again. A listener does not notice that the daemon was
 //! started anew, and hears of no more peers then.
 //!
+//! # Dialing
+//!
+//! A dial brings up the link with the kernel's sockets, so that it needs no search and reaches devices that do not want to
+//! be found. A process that has no such sockets, in a network namespace of its own or a sandbox, leaves it to BlueZ, which
+//! looks for a device that it does not know.
+//!
+//! BlueZ holds one connection of a service to a device, whoever dialed it. A second dial meanwhile is
+//! [`ResourceBusy`](std::io::ErrorKind::ResourceBusy), and leaves the first as it is.
+//!
+//! BlueZ forgets a device that it cannot reach, and all that it knows of it, unless they are paired to stay. The other side
+//! may then refuse the silent pairing of the next dial (`JustWorksRepairing` in BlueZ's main.conf), until it has forgotten
+//! this machine too: `bluetoothctl remove` there helps, or pairing the two beforehand.
+//!
+//! BlueZ asks a device what it offers once on a link, and remembers that it has heard of no such service as long as the
+//! link is up, though the device may have begun to offer it. A dial then waits for the end of the link, which comes some
+//! four seconds after its last use, and asks again. A link that is in use for other things, such as headphones, is not
+//! ours to end: after eight seconds the dial says that BlueZ remembers no such service. `bluetoothctl disconnect` helps.
+//!
+//! # Errors of a dial
+//!
+//! They are of kind [`Io`](ErrorKind::Io), with an [`io::Error`] as the source, whose own source is what BlueZ said:
+//!
+//! | [`io::ErrorKind`] | |
+//! |---|---|
+//! | `NotFound` | the device offers no such service |
+//! | `HostUnreachable` | the device does not answer: it is off or out of reach |
+//! | `ResourceBusy` | there is a connection to the device, or BlueZ or another dial is busy with it |
+//! | `ConnectionRefused`, `ConnectionReset` | the device refused or gave up; also where it has kept a pairing that this machine has forgotten |
+//! | `ConnectionAborted` | BlueZ gave up, or the link ended meanwhile |
+//! | `PermissionDenied` | the user may not talk to BlueZ, or the device has forgotten that it was paired |
+//! | `TimedOut` | the device or BlueZ took too long, by their own clocks |
+//! | `AddrInUse` | another program has the service |
+//!
+//! BlueZ has these names for its failures since 5.62; what an older one says is of kind `Other`. Without the daemon or an
+//! adapter that is on, it is [`Unavailable`](ErrorKind::Unavailable) instead.
+//!
 //! # Example
 //!
 //! ```no_run
@@ -30,8 +66,10 @@
 //! ```
 
 mod daemon;
+mod dial;
 mod discover;
 mod error;
+mod link;
 mod registration;
 
 use std::{
@@ -51,6 +89,7 @@ use tower_multiserver_core::{
 use tower_service::Service;
 
 use self::{
+    dial::Dial,
     error::failed,
     registration::{Registration, Registry},
 };
@@ -60,8 +99,7 @@ use super::{
 
 /// The Bluetooth transport for both ends, by the service that devices offer.
 ///
-/// Its connections hold the facts [`Device`] and [`Adapter`], with the names that BlueZ knows. A device that BlueZ has
-/// never seen is looked for before it is dialed.
+/// Its connections hold the facts [`Device`] and [`Adapter`], with the names that BlueZ knows.
 #[derive(Clone)]
 pub struct BluetoothProfile {
     dial_timeout: Duration,
@@ -84,8 +122,9 @@ pub struct ProfileSocket {
     registration: Arc<Registration>,
 }
 
-/// How long a dial may take unless set: to look for a device takes 10 seconds (the length of an inquiry, Bluetooth Core,
-/// volume 3, part C, appendix A), to page it up to 5, and then come the service discovery and the handshakes above.
+/// How long a dial may take unless set: where BlueZ has to look for a device that takes 10 seconds (the length of an inquiry,
+/// Bluetooth Core, volume 3, part C, appendix A), to page it up to 5, an old link may take 8 to end, and then come the
+/// service discovery and the handshakes above.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl BluetoothProfile {
@@ -134,17 +173,21 @@ impl BluetoothProfile {
     async fn connect(self, to: DeviceAddress) -> Result<Connection<BluetoothIo>, Error> {
         let registration = self.registry.for_dialing().await?;
         let adapter = daemon::adapter(registration.session(), self.adapter).await?;
-        let device = discover::device(&adapter, to).await?;
-        let stream = registration.connect(device.clone()).await?;
+        let from = adapter.address().await.map_err(failed)?.into();
+        let dial = Dial {
+            adapter: adapter.clone(),
+            from,
+            to,
+        };
+        let (io, device) = registration.connect(dial).await?;
         let adapter = Adapter {
-            address: adapter.address().await.map_err(failed)?.into(),
+            address: from,
             name: Some(adapter.name().to_owned()),
         };
         let device = Device {
             address: to,
             name: daemon::name(&device).await,
         };
-        let io = BluetoothIo::new(stream, Some(registration));
         Ok(connection(io, device).with(adapter))
     }
 
@@ -234,7 +277,7 @@ impl ProfileSocket {
     async fn accept(self, peer: DeviceAddress) -> Result<Connection<BluetoothIo>, Error> {
         let stream = self.request.accept().map_err(failed)?;
         let local = stream.as_ref().local_addr().ok().map(|at| at.addr);
-        let io = BluetoothIo::new(stream, Some(self.registration.clone()));
+        let io = BluetoothIo::new(stream).keeping(self.registration.clone());
         let (device, adapter) = daemon::ends(self.registration.session(), peer, local).await;
         let through = adapter.as_ref().map(|adapter| adapter.address);
         // BlueZ offers a service on all adapters.

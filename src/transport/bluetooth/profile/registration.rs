@@ -10,7 +10,7 @@ use std::{
 use crate::lock::lock;
 use bluer::{
     ErrorKind as Kind, Session, Uuid,
-    rfcomm::{ConnectRequest, Profile, ProfileHandle, ReqError, Role, Stream},
+    rfcomm::{ConnectRequest, Profile, ProfileHandle, ReqError, Role},
 };
 use futures_util::StreamExt as _;
 use tokio::{
@@ -22,7 +22,8 @@ use tower_multiserver_core::Error;
 
 use super::{
     daemon,
-    error::{NO_SUCH_PROFILE, failed},
+    dial::{Dial, Dialed},
+    error::failed,
 };
 use crate::transport::bluetooth::{BACKLOG, ChannelNumber, DeviceAddress, SERVICE};
 
@@ -35,17 +36,17 @@ pub(super) struct Registration {
     session: Session,
     offered: bool,
     routes: Arc<Routes>,
-    /// What hands on connections, and the calls of dials, which BlueZ goes on with though the dial is given up.
+    /// What hands on connections, and the dials, with which BlueZ goes on though they are given up.
     tasks: Mutex<JoinSet<()>>,
 }
 
 #[derive(Default)]
-struct Routes {
-    dials: Mutex<HashMap<DeviceAddress, Waiting>>,
+pub(super) struct Routes {
+    pub(super) dials: Mutex<HashMap<DeviceAddress, Waiting>>,
     inbound: Mutex<Option<mpsc::Sender<ConnectRequest>>>,
 }
 
-/// Who waits for the connection to a device that is dialed; nobody any more once it is there, while BlueZ finishes.
+/// Who waits for the connection to a device that is dialed: nobody before BlueZ was asked for it, and once it is there.
 type Waiting = Option<oneshot::Sender<ConnectRequest>>;
 
 /// A registration that was dropped, by us a moment ago perhaps, is taken back a little later, and nobody tells when. So
@@ -140,36 +141,24 @@ impl Registration {
         }
     }
 
-    /// Connects to the service of a device. When it is given up, what BlueZ brings of it still is refused.
-    pub(super) async fn connect(&self, device: bluer::Device) -> Result<Stream, Error> {
-        let (sender, request) = oneshot::channel();
-        let address = DeviceAddress::from(device.address());
-        match lock(&self.routes.dials).entry(address) {
-            Entry::Vacant(vacant) => vacant.insert(Some(sender)),
+    /// Dials a device. When it is given up, what BlueZ brings of it still is refused.
+    pub(super) async fn connect(self: &Arc<Self>, dial: Dial) -> Result<Dialed, Error> {
+        match lock(&self.routes.dials).entry(dial.to) {
+            Entry::Vacant(vacant) => vacant.insert(None),
             Entry::Occupied(_) => {
                 let reason = "another dial to the device is under way";
                 return Err(io::Error::new(io::ErrorKind::ResourceBusy, reason).into());
             }
         };
-        let routes = self.routes.clone();
-        let (done, outcome) = oneshot::channel();
+        let (asked, outcome) = oneshot::channel();
         {
             let mut tasks = lock(&self.tasks);
             while tasks.try_join_next().is_some() {}
-            tasks.spawn(async move {
-                let connected = connect_profile(&device).await;
-                // What comes from there now was not dialed.
-                lock(&routes.dials).remove(&address);
-                let _ = done.send(connected);
-            });
+            tasks.spawn(dial.run(self.routes.clone(), asked));
         }
-        let stream = match request.await {
-            Ok(request) => Some(request.accept().map_err(failed)?),
-            Err(_) => None,
-        };
-        let ended = || Error::from(io::Error::from(io::ErrorKind::NotConnected));
-        outcome.await.map_err(|_| ended())?.map_err(failed)?;
-        stream.ok_or_else(ended)
+        let ended = |_| Error::from(io::Error::from(io::ErrorKind::NotConnected));
+        let (io, device) = outcome.await.map_err(ended)??;
+        Ok((io.keeping(self.clone()), device))
     }
 }
 
@@ -185,18 +174,6 @@ async fn register(session: &Session, profile: Profile) -> Result<ProfileHandle, 
             }
             result => return result.map_err(failed),
         }
-    }
-}
-
-async fn connect_profile(device: &bluer::Device) -> bluer::Result<()> {
-    let service = Uuid::from_u128(SERVICE);
-    match device.connect_profile(&service).await {
-        // What a device offers is asked of it only on a connection. Whatever else that tries may fail.
-        Err(error) if error.message.contains(NO_SUCH_PROFILE) => {
-            let _ = device.connect().await;
-            device.connect_profile(&service).await
-        }
-        result => result,
     }
 }
 
