@@ -9,36 +9,25 @@ use tokio::{
 };
 use tower::{Layer as _, ServiceExt as _};
 use tower_multiserver::{
-    Address, Connection, Error, Incoming, Listen, Scope, Shutdown, StackExt as _,
+    Connection, Error, Listen, Scope, Shutdown, StackExt as _,
     bluetooth::{
         Adapter, Bluetooth, BluetoothIo, ChannelNumber, Device, DeviceAddress,
-        profile::{BluetoothProfile, ProfileListener},
+        profile::BluetoothProfile,
     },
 };
 
 use crate::{
     assert_io,
     by_channel::adapters,
+    by_service::{Accepted, at, serve},
     support::{echo, identity, round_trip, shs},
 };
 
 /// An emulated machine looks for devices and asks what they offer in no hurry.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn at(device: DeviceAddress) -> Address {
-    Address::new(device.section())
-}
-
 fn bluetooth(from: DeviceAddress) -> BluetoothProfile {
     BluetoothProfile::new().adapter(from).dial_timeout(PATIENCE)
-}
-
-type Accepted = Incoming<BluetoothProfile, ProfileListener, BluetoothIo>;
-
-async fn serve(bluetooth: &BluetoothProfile, device: DeviceAddress) -> (Shutdown, Accepted) {
-    let (shutdown, closing) = Shutdown::new();
-    let incoming = bluetooth.listen(at(device), closing).await;
-    (shutdown, incoming.expect("listening"))
 }
 
 /// Both ends of a new connection: of who dialed and of who listened.

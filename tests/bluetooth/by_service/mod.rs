@@ -28,7 +28,7 @@ const BOB: DeviceAddress = DeviceAddress::from_bytes([0x00, 0xaa, 0x01, 0x01, 0x
 const BOB_TOO: DeviceAddress = DeviceAddress::from_bytes([0x00, 0xaa, 0x01, 0x01, 0x00, 0x25]);
 const CAROL: DeviceAddress = DeviceAddress::from_bytes([0x00, 0xaa, 0x01, 0x02, 0x00, 0x66]);
 
-fn at(device: DeviceAddress) -> Address {
+pub(crate) fn at(device: DeviceAddress) -> Address {
     Address::new(device.section())
 }
 
@@ -45,10 +45,13 @@ fn both() -> Machine {
     Machine::new("both", &[ALICE, BOB]).knows(BOB)
 }
 
-type Accepted = Incoming<BluetoothProfile, ProfileListener, BluetoothIo>;
+pub(crate) type Accepted = Incoming<BluetoothProfile, ProfileListener, BluetoothIo>;
 
 /// A server that runs until the `Shutdown` is dropped.
-async fn serve(bluetooth: &BluetoothProfile, device: DeviceAddress) -> (Shutdown, Accepted) {
+pub(crate) async fn serve(
+    bluetooth: &BluetoothProfile,
+    device: DeviceAddress,
+) -> (Shutdown, Accepted) {
     let (shutdown, closing) = Shutdown::new();
     let incoming = bluetooth.listen(at(device), closing).await;
     (shutdown, incoming.expect("listening"))
